@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every API this broker answers: one table, which ApiVersions replies with and Dispatch looks up.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kernel/api/call.h"
+
+namespace chronik::api {
+
+struct ApiEntry {
+  int16_t key;
+  std::string_view name;
+  int16_t min_version;
+  int16_t max_version;
+  void (*handle)(CallPtr call);
+};
+
+std::span<const ApiEntry> Apis();  // ascending by key
+
+// Decodes the header and runs the handler, on the call's shard.
+void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink);
+
+void HandleProduce(CallPtr call);
+void HandleFetch(CallPtr call);
+void HandleListOffsets(CallPtr call);
+void HandleMetadata(CallPtr call);
+void HandleFindCoordinator(CallPtr call);
+void HandleApiVersions(CallPtr call);
+void HandleCreateTopics(CallPtr call);
+void HandleDeleteTopics(CallPtr call);
+void HandleInitProducerId(CallPtr call);
+void HandleOffsetForLeaderEpoch(CallPtr call);
+void HandleDescribeConfigs(CallPtr call);
+void HandleCreatePartitions(CallPtr call);
+void HandleDescribeCluster(CallPtr call);
+
+}  // namespace chronik::api

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Kafka API handler can ask of this broker: the use cases, free of wire formats and sockets.
+//
+// Threads: every call names the shard it is made on and must run on that shard's thread; its callback runs later on the
+// same thread, exactly once, never from inside the call. Work for a partition of another shard is posted there and
+// back. Outcomes come in the order of the request's elements.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/base/bytes.h"
+#include "kernel/base/clock.h"
+#include "kernel/base/ids.h"
+#include "kernel/base/result.h"
+#include "kernel/metadata/image.h"
+
+namespace chronik::broker {
+
+// A partition that the caller found in the metadata image.
+struct PartitionRef {
+  TopicId topic;
+  PartitionId partition;
+  GroupId group;
+};
+
+// Who leads a partition, as far as this broker knows. leader 0: nobody, an election is under way.
+struct LeaderInfo {
+  NodeId leader;
+  int32_t epoch = -1;
+};
+
+// --- produce ------------------------------------------------------------------------------------------------------
+enum class Acks : int8_t { kNone = 0, kLeader = 1, kAll = -1 };
+
+struct ProduceItem {
+  PartitionRef partition;
+  Bytes records;  // exactly as received; the broker patches offset and epoch in place, so nobody else may hold these
+                  // bytes
+};
+
+struct ProduceRequest {
+  Acks acks = Acks::kAll;
+  std::chrono::milliseconds timeout{30000};
+  bool zstd_allowed = true;  // Produce version >= 7
+  std::vector<ProduceItem> items;
+};
+
+struct ProduceOutcome {
+  std::optional<Error> error;
+  Offset base_offset{-1};
+  int64_t log_append_time_ms = -1;  // set with message.timestamp.type=LogAppendTime
+  Offset log_start_offset{-1};
+  LeaderInfo leader;  // where to go with kNotLeader
+};
+
+// --- fetch --------------------------------------------------------------------------------------------------------
+struct FetchItem {
+  PartitionRef partition;
+  Offset offset;
+  int32_t current_leader_epoch = -1;  // -1: not checked
+  int32_t last_fetched_epoch = -1;    // -1: divergence is not checked (KIP-595)
+  uint32_t max_bytes = 1 << 20;
+};
+
+struct FetchRequest {
+  std::chrono::milliseconds max_wait{500};
+  uint32_t min_bytes = 1;
+  uint32_t max_bytes = 50 << 20;
+  bool read_committed = false;
+  std::vector<FetchItem> items;
+};
+
+struct EpochEnd {
+  int32_t epoch = -1;
+  Offset end_offset{-1};
+};
+
+struct FetchOutcome {
+  std::optional<Error> error;
+  Offset high_watermark{-1};
+  Offset last_stable_offset{-1};
+  Offset log_start_offset{-1};
+  std::optional<EpochEnd> diverging;  // the follower must truncate to here first
+  ByteChain records;                  // whole batches; the first may begin before the offset asked for
+  LeaderInfo leader;
+};
+
+// --- offsets ------------------------------------------------------------------------------------------------------
+inline constexpr int64_t kLatestTimestamp = -1;
+inline constexpr int64_t kEarliestTimestamp = -2;
+inline constexpr int64_t kMaxTimestamp = -3;
+inline constexpr int64_t kEarliestLocalTimestamp = -4;
+
+struct ListOffsetItem {
+  PartitionRef partition;
+  int64_t timestamp = kLatestTimestamp;  // >= 0: the first record at or after it; else one of the constants
+  int32_t current_leader_epoch = -1;
+  bool read_committed = false;
+};
+
+struct ListOffsetOutcome {
+  std::optional<Error> error;
+  Offset offset{-1};
+  int64_t timestamp_ms = -1;
+  int32_t leader_epoch = -1;
+};
+
+struct EpochQuery {
+  PartitionRef partition;
+  int32_t current_leader_epoch = -1;
+  int32_t epoch = 0;
+};
+
+struct EpochOutcome {
+  std::optional<Error> error;
+  EpochEnd end;
+};
+
+// --- topics -------------------------------------------------------------------------------------------------------
+struct NewTopic {
+  std::string name;
+  int32_t partition_count = -1;  // -1: the broker's default
+  int16_t replication_factor = -1;
+  std::vector<std::vector<NodeId>> assignment;  // by partition; empty: the broker chooses
+  std::vector<std::pair<std::string, std::optional<std::string>>> configs;
+};
+
+struct CreateTopicOutcome {
+  std::optional<Error> error;
+  TopicId id;
+  int32_t partition_count = -1;
+  int16_t replication_factor = -1;
+};
+
+struct NewPartitions {
+  std::string topic;
+  int32_t count = 0;                            // the new total
+  std::vector<std::vector<NodeId>> assignment;  // of the new ones; empty: the broker chooses
+};
+
+struct NewProducerId {
+  ProducerId id;
+  int16_t epoch = 0;
+};
+
+struct Settings {
+  NodeId node_id{1};
+  std::string host = "127.0.0.1";  // as advertised
+  uint16_t port = 9092;
+  std::string rack;
+  bool auto_create_topics = true;
+  int32_t default_partitions = 1;
+  int16_t default_replication_factor = 1;
+  uint32_t message_max_bytes = 1048588;  // a topic's max.message.bytes unless set
+  uint64_t tail_cache_bytes_per_shard = 64 << 20;
+  std::chrono::milliseconds tick{100};
+  uint32_t election_ticks = 10;
+};
+
+template <class T>
+using Callback = UniqueFunction<void(T)>;
+
+class Broker {
+ public:
+  virtual ~Broker() = default;
+
+  virtual const Settings& settings() const = 0;
+  // The committed metadata as this shard knows it now. Never null once the broker serves clients.
+  virtual std::shared_ptr<const metadata::MetadataImage> image(ShardId here) const = 0;
+  virtual LeaderInfo leader(ShardId here, GroupId group) const = 0;
+
+  // acks = kNone: the callback comes once the batches were taken over or refused; its outcome is not sent to the
+  // client.
+  virtual void Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) = 0;
+  // Waits until min_bytes are there, an item has an error or diverges, or max_wait passed.
+  virtual void Fetch(ShardId here, FetchRequest request, Callback<std::vector<FetchOutcome>> done) = 0;
+  virtual void ListOffsets(ShardId here, std::vector<ListOffsetItem> items,
+                           Callback<std::vector<ListOffsetOutcome>> done) = 0;
+  virtual void OffsetForLeaderEpoch(ShardId here, std::vector<EpochQuery> items,
+                                    Callback<std::vector<EpochOutcome>> done) = 0;
+
+  // Answered once the topics' partitions accept produce requests, or with kTimedOut.
+  virtual void CreateTopics(ShardId here, std::vector<NewTopic> topics, bool validate_only,
+                            std::chrono::milliseconds timeout, Callback<std::vector<CreateTopicOutcome>> done) = 0;
+  virtual void DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds timeout,
+                            Callback<std::vector<std::optional<Error>>> done) = 0;
+  virtual void CreatePartitions(ShardId here, std::vector<NewPartitions> topics, bool validate_only,
+                                std::chrono::milliseconds timeout,
+                                Callback<std::vector<std::optional<Error>>> done) = 0;
+  virtual void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) = 0;
+};
+
+}  // namespace chronik::broker

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life of the broker and of its partitions; what clients ask of partitions is in local_broker_data.cc, of topics in
+// local_broker_topics.cc.
+#include "kernel/broker/local_broker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernel/base/log.h"
+
+namespace chronik::broker {
+namespace {
+
+std::string Name(const metadata::Topic& topic, PartitionId partition) {
+  return topic.name + "-" + std::to_string(partition.value);
+}
+
+}  // namespace
+
+LocalBroker::LocalBroker(Settings settings, Environment environment)
+    : settings_(std::move(settings)), environment_(std::move(environment)), map_(shards_) {
+  CHRONIK_CHECK(!environment_.shards.empty()) << "a broker needs a shard";
+  for (size_t i = 0; i < environment_.shards.size(); ++i) {
+    shards_.push_back(std::make_unique<ShardState>(ShardId(static_cast<uint32_t>(i)), *environment_.shards[i],
+                                                   settings_.tail_cache_bytes_per_shard));
+  }
+}
+
+LocalBroker::~LocalBroker() = default;
+
+void LocalBroker::Start(Callback<Status> done) {
+  environment_.control->Post([this, done = std::move(done)]() mutable {
+    auto groups = environment_.store->ListGroups();
+    auto opened = groups.ok() ? Result<log::OpenedGroup>(log::OpenedGroup()) : groups.error();
+    if (groups.ok()) {
+      const bool known = std::find(groups->begin(), groups->end(), kMetaGroup) != groups->end();
+      if (!known && !groups->empty()) {
+        opened = Error{ErrorCode::kCorrupt, "the log store holds " + std::to_string(groups->size()) +
+                                                " partitions but no metadata group; restore the whole data directory"};
+      } else {
+        opened = environment_.store->OpenGroup(kMetaGroup, home().id, !known);
+      }
+    }
+    home().executor.Post([this, opened = std::move(opened), done = std::move(done)]() mutable {
+      if (!opened.ok()) return done(Error{opened.error().code, "metadata group: " + opened.error().message});
+      started_ = std::move(done);
+      StartMetadata(*std::move(opened));
+    });
+  });
+}
+
+replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, std::vector<NodeId> voters) {
+  replica::Options options;
+  options.group = group;
+  options.shard = shard_id;
+  options.voters = std::move(voters);
+  options.raft.self = settings_.node_id;
+  options.raft.election_ticks = settings_.election_ticks;
+  options.raft.random_seed = environment_.random_seed(group);
+  return options;
+}
+
+void LocalBroker::StartMetadata(log::OpenedGroup opened) {
+  ShardState& h = home();
+  MetadataEvents& events = *this;
+  metadata_ = std::make_unique<MetadataGroup>(h.executor, *environment_.store, h.cache, events,
+                                              ReplicaOptions(kMetaGroup, h.id, {settings_.node_id}), std::move(opened));
+  if (Status started = metadata_->Start(); !started.ok()) {
+    std::exchange(started_, nullptr)(Error{started.error().code, "metadata group: " + started.error().message});
+    return;
+  }
+  StartTicking(h);
+}
+
+// Again after every election; only the first one goes on to open partitions.
+void LocalBroker::OnMetadataReady() {
+  if (serving_ || !started_) return;
+  const auto finish = [this](Result<metadata::Effect> effect) {
+    if (effect.ok()) return RegisterSelf();
+    std::exchange(started_, nullptr)(effect.error());
+  };
+  if (!metadata_->image()->cluster_id().empty()) return RegisterSelf();
+  metadata_->Propose(metadata::SetClusterId{environment_.random_id().ToString()}, finish);
+}
+
+void LocalBroker::RegisterSelf() {
+  const metadata::Broker* known = metadata_->image()->FindBroker(settings_.node_id);
+  const metadata::Broker self{settings_.node_id, settings_.host, settings_.port, settings_.rack};
+  if (known != nullptr && *known == self) return OpenKnownPartitions();
+  if (known == nullptr && metadata_->image()->broker_count() > 0) {
+    const NodeId owner = metadata_->image()->Brokers().front().id;
+    std::exchange(started_, nullptr)(Error{ErrorCode::kConfig, "this data directory belongs to node " +
+                                                                   std::to_string(owner.value) + ", not to node " +
+                                                                   std::to_string(settings_.node_id.value) +
+                                                                   ": set cluster.node_id or broker.data_dir right"});
+    return;
+  }
+  metadata_->Propose(metadata::RegisterBroker{self.id, self.host, self.port, self.rack},
+                     [this](Result<metadata::Effect> effect) {
+                       if (effect.ok()) return OpenKnownPartitions();
+                       std::exchange(started_, nullptr)(effect.error());
+                     });
+}
+
+void LocalBroker::OpenKnownPartitions() {
+  serving_ = true;
+  const metadata::ImagePtr image = metadata_->image();
+  Publish(image);
+  std::vector<ToOpen> partitions;
+  std::set<GroupId> groups;
+  image->ForEachTopic([&](const metadata::TopicPtr& topic) {
+    for (ToOpen& p : LocalPartitions(*topic, 0)) partitions.push_back(std::move(p));
+  });
+  for (const ToOpen& p : partitions) groups.insert(p.ref.group);
+  WaitReady(std::move(groups), std::nullopt, [this](Status status) {
+    auto done = std::exchange(started_, nullptr);
+    done(std::move(status));
+  });
+  OpenPartitions(std::move(partitions));
+  // A topic was deleted, and the process ended before its data was.
+  environment_.control->Post([this, image] {
+    auto on_disk = environment_.store->ListGroups();
+    if (!on_disk.ok()) return;
+    for (const GroupId group : *on_disk) {
+      if (group == kMetaGroup || image->FindGroup(group)) continue;
+      if (!image->IsDeleted(group)) {
+        CHRONIK_LOG(kWarn) << "the log store holds group " << group
+                           << ", which the metadata does not know; it is left alone";
+        continue;
+      }
+      const Status destroyed = environment_.store->DestroyGroup(group);
+      if (!destroyed.ok()) CHRONIK_LOG(kWarn) << "deleting group " << group << ": " << destroyed.error();
+    }
+  });
+}
+
+void LocalBroker::OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) {
+  if (!serving_) return;
+  Publish(image);
+  if (effect != nullptr) CarryOut(*effect);
+}
+
+void LocalBroker::Publish(const metadata::ImagePtr& image) {
+  for (const auto& s : shards_) {
+    if (s.get() == &home()) {
+      s->image = image;
+    } else {
+      s->executor.Post([&state = *s, image] { state.image = image; });
+    }
+  }
+}
+
+void LocalBroker::CarryOut(const metadata::Effect& effect) {
+  if (const auto* created = std::get_if<metadata::TopicCreated>(&effect)) {
+    CHRONIK_LOG(kInfo) << "topic '" << created->topic->name << "' created with " << created->topic->partitions.size()
+                       << " partitions, id " << created->topic->id.ToString();
+    OpenPartitions(LocalPartitions(*created->topic, 0));
+  } else if (const auto* added = std::get_if<metadata::PartitionsAdded>(&effect)) {
+    OpenPartitions(LocalPartitions(*added->topic, static_cast<size_t>(added->first.value)));
+  } else if (const auto* deleted = std::get_if<metadata::TopicDeleted>(&effect)) {
+    CHRONIK_LOG(kInfo) << "topic '" << deleted->topic->name << "' deleted";
+    EndPartitions(*deleted->topic);
+  }
+}
+
+std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::Topic& topic, size_t first) const {
+  metadata::TopicSettings defaults;
+  defaults.max_message_bytes = static_cast<int32_t>(settings_.message_max_bytes);
+  const metadata::TopicSettings topic_settings = metadata::SettingsOf(topic.configs, defaults);
+  std::vector<ToOpen> out;
+  for (size_t i = first; i < topic.partitions.size(); ++i) {
+    const metadata::Partition& p = topic.partitions[i];
+    if (std::find(p.replicas.begin(), p.replicas.end(), settings_.node_id) == p.replicas.end()) continue;
+    std::vector<NodeId> voters = p.replicas;
+    std::sort(voters.begin(), voters.end());
+    out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group}, topic_settings, std::move(voters)});
+  }
+  return out;
+}
+
+void LocalBroker::OpenPartitions(std::vector<ToOpen> partitions) {
+  if (partitions.empty()) return;
+  environment_.control->Post([this, partitions = std::move(partitions)]() mutable {
+    for (ToOpen& partition : partitions) {
+      ShardState& target = map_.of(partition.ref.group);
+      auto opened = environment_.store->OpenGroup(partition.ref.group, target.id, true);
+      if (!opened.ok()) {
+        home().executor.Post([this, group = partition.ref.group, error = opened.error()] { OpenFailed(group, error); });
+        continue;
+      }
+      target.executor.Post([this, &target, partition = std::move(partition), opened = *std::move(opened)]() mutable {
+        OpenOn(target, partition, std::move(opened));
+      });
+    }
+  });
+}
+
+void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedGroup opened) {
+  const GroupId group = to_open.ref.group;
+  PartitionEvents& events = *this;
+  auto partition = std::make_unique<Partition>(target.executor, *environment_.store, target.cache, events, to_open.ref,
+                                               to_open.settings, ReplicaOptions(group, target.id, to_open.voters),
+                                               std::move(opened));
+  Partition* const started = partition.get();
+  target.partitions[group] = std::move(partition);
+  if (Status status = started->Start(); !status.ok()) {
+    target.partitions.erase(group);
+    home().executor.Post([this, group, error = status.error()] { OpenFailed(group, error); });
+    return;
+  }
+  StartTicking(target);
+}
+
+void LocalBroker::OpenFailed(GroupId group, const Error& error) {
+  std::string name = "group " + std::to_string(group.value);
+  if (const auto member = metadata_->image()->FindGroup(group)) {
+    if (const auto topic = metadata_->image()->FindTopic(member->topic))
+      name = "partition " + Name(*topic, member->partition);
+  }
+  CHRONIK_LOG(kError) << name << " cannot be opened: " << error;
+  GroupSettled(group, Error{error.code, name + ": " + error.message});
+}
+
+void LocalBroker::OnLeader(const PartitionRef& partition, LeaderInfo leader) {
+  for (const auto& s : shards_) {
+    s->executor.Post([&state = *s, group = partition.group, leader] { state.leaders[group] = leader; });
+  }
+}
+
+void LocalBroker::OnReady(const PartitionRef& partition) {
+  home().executor.Post([this, group = partition.group] {
+    ready_.insert(group);
+    GroupSettled(group, {});
+  });
+}
+
+// Ready, or failed for good: whoever waits for it hears.
+void LocalBroker::GroupSettled(GroupId group, const Status& status) {
+  for (auto at = waits_.begin(); at != waits_.end();) {
+    const auto wait = at++;
+    if (wait->missing.erase(group) == 0) continue;
+    if (status.ok() && !wait->missing.empty()) continue;
+    if (wait->timer != 0) home().executor.Cancel(wait->timer);
+    auto done = std::move(wait->done);
+    waits_.erase(wait);
+    done(status);
+  }
+}
+
+void LocalBroker::WaitReady(std::set<GroupId> groups, std::optional<Duration> timeout, Callback<Status> done) {
+  std::erase_if(groups, [this](GroupId group) { return ready_.contains(group); });
+  if (groups.empty()) return done({});
+  const auto wait = waits_.insert(waits_.end(), {std::move(groups), std::move(done)});
+  if (!timeout) return;
+  wait->timer = home().executor.Schedule(*timeout, [this, wait] {
+    auto expired = std::move(wait->done);
+    waits_.erase(wait);
+    expired(Error{ErrorCode::kTimedOut, "the partitions have no leader yet"});
+  });
+}
+
+void LocalBroker::EndPartitions(const metadata::Topic& topic) {
+  for (const metadata::Partition& p : topic.partitions) {
+    const GroupId group = p.group;
+    ready_.erase(group);
+    for (const auto& s : shards_) s->executor.Post([&state = *s, group] { state.leaders.erase(group); });
+    ShardState& target = map_.of(group);
+    // Opening goes through the control thread to the shard; going the same way, ending cannot overtake it.
+    environment_.control->Post([this, &target, group] {
+      target.executor.Post([this, &target, group] {
+        Partition* const partition = target.Find(group);
+        if (partition == nullptr) return;
+        partition->Close([this, &target, group] {
+          const log::GroupHandle handle = target.Find(group)->handle();
+          target.partitions.erase(group);
+          environment_.control->Post([this, group, handle] {
+            environment_.store->CloseGroup(handle);
+            const Status destroyed = environment_.store->DestroyGroup(group);
+            if (!destroyed.ok()) CHRONIK_LOG(kWarn) << "deleting group " << group << ": " << destroyed.error();
+          });
+        });
+      });
+    });
+  }
+}
+
+void LocalBroker::StartTicking(ShardState& target) {
+  if (target.tick_timer == 0)
+    target.tick_timer = target.executor.Schedule(settings_.tick, [this, &target] { Tick(target); });
+}
+
+// One tick source a shard. It rests while no group needs ticks.
+void LocalBroker::Tick(ShardState& target) {
+  target.tick_timer = 0;
+  bool needed = false;
+  if (&target == &home() && metadata_ && metadata_->needs_ticks()) {
+    metadata_->Tick();
+    needed = true;
+  }
+  for (const auto& [group, partition] : target.partitions) {
+    if (!partition->needs_ticks()) continue;
+    partition->Tick();
+    needed = true;
+  }
+  if (needed) StartTicking(target);
+}
+
+void LocalBroker::CloseShard(ShardState& target, Task done) {
+  target.executor.Post([this, &target, done = std::move(done)]() mutable {
+    if (target.tick_timer != 0) target.executor.Cancel(std::exchange(target.tick_timer, 0));
+    auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));
+    const auto one = [closed] {
+      if (--closed->first == 0) closed->second();
+    };
+    for (const auto& [group, partition] : target.partitions) partition->Close(one);
+    if (&target == &home() && metadata_) {
+      metadata_->Close(one);
+    } else {
+      one();
+    }
+  });
+}
+
+void LocalBroker::Stop(Task done) {
+  auto left = std::make_shared<std::atomic<size_t>>(shards_.size());
+  auto finished = std::make_shared<Task>(std::move(done));
+  for (const auto& s : shards_) {
+    CloseShard(*s, [this, &state = *s, left, finished] {
+      // On the shard's thread, inside the last partition's completion: destroy them in a task of their own.
+      state.executor.Post([this, &state, left, finished] {
+        std::vector<log::GroupHandle> handles;
+        for (const auto& [group, partition] : state.partitions) handles.push_back(partition->handle());
+        state.partitions.clear();
+        if (&state == &home() && metadata_) {
+          handles.push_back(metadata_->handle());
+          metadata_.reset();
+        }
+        environment_.control->Post([this, handles = std::move(handles), left, finished] {
+          for (const log::GroupHandle handle : handles) environment_.store->CloseGroup(handle);
+          if (left->fetch_sub(1) == 1) (*finished)();
+        });
+      });
+    });
+  }
+}
+
+}  // namespace chronik::broker

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The broker of this process: the shards' partitions, the metadata group on shard 0, and the way from one to the other.
+//
+// A committed metadata effect opens or ends partitions: the control thread asks the log store (which may block), the
+// partition's shard takes it from there, and shard 0 hears when it is ready.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kernel/base/clock.h"
+#include "kernel/broker/broker.h"
+#include "kernel/broker/metadata_group.h"
+#include "kernel/broker/partition.h"
+#include "kernel/broker/produce_operation.h"
+#include "kernel/broker/shard_state.h"
+#include "kernel/log/log_store.h"
+
+namespace chronik::broker {
+
+class LocalBroker final : public Broker, private MetadataEvents, private PartitionEvents {
+ public:
+  // What it needs from outside. All of it outlives the broker.
+  struct Environment {
+    std::vector<Executor*> shards;                  // one thread each
+    Executor* control;                              // a thread that may block
+    log::LogStore* store;                           // attached and started
+    UniqueFunction<TopicId()> random_id;            // called on shard 0 only
+    UniqueFunction<uint64_t(GroupId)> random_seed;  // called on any shard, one at a time per group
+    UniqueFunction<void(const Error&)> on_fatal;    // the node must stop; any thread
+  };
+
+  LocalBroker(Settings settings, Environment environment);
+  ~LocalBroker() override;
+
+  // From any thread, once. Calls back on shard 0 when every partition that the metadata knows is open and serves, or
+  // with what prevents it.
+  void Start(Callback<Status> done);
+  // From any thread, once, after Start called back: closes every partition with a checkpoint. Calls back on the control
+  // thread; until then the shards must run.
+  void Stop(Task done);
+
+  const Settings& settings() const override { return settings_; }
+  metadata::ImagePtr image(ShardId here) const override { return shards_[here.value]->image; }
+  LeaderInfo leader(ShardId here, GroupId group) const override;
+  size_t partition_count(ShardId here) const { return shards_[here.value]->partitions.size(); }
+
+  void Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) override;
+  void Fetch(ShardId here, FetchRequest request, Callback<std::vector<FetchOutcome>> done) override;
+  void ListOffsets(ShardId here, std::vector<ListOffsetItem> items,
+                   Callback<std::vector<ListOffsetOutcome>> done) override;
+  void OffsetForLeaderEpoch(ShardId here, std::vector<EpochQuery> items,
+                            Callback<std::vector<EpochOutcome>> done) override;
+  void CreateTopics(ShardId here, std::vector<NewTopic> topics, bool validate_only, std::chrono::milliseconds timeout,
+                    Callback<std::vector<CreateTopicOutcome>> done) override;
+  void DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds timeout,
+                    Callback<std::vector<std::optional<Error>>> done) override;
+  void CreatePartitions(ShardId here, std::vector<NewPartitions> topics, bool validate_only,
+                        std::chrono::milliseconds timeout, Callback<std::vector<std::optional<Error>>> done) override;
+  void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) override;
+
+ private:
+  struct ToOpen {
+    PartitionRef ref;
+    metadata::TopicSettings settings;
+    std::vector<NodeId> voters;
+  };
+  // Somebody who waits until a set of partitions is ready. Shard 0.
+  struct ReadyWait {
+    std::set<GroupId> missing;
+    Callback<Status> done;
+    Executor::TimerId timer = 0;
+  };
+
+  void OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) override;
+  void OnMetadataReady() override;
+  void OnMetadataFatal(const Error& error) override { environment_.on_fatal(error); }
+  void OnLeader(const PartitionRef& partition, LeaderInfo leader) override;
+  void OnReady(const PartitionRef& partition) override;
+
+  ShardState& home() const { return *shards_.front(); }  // of metadata
+  ShardState& shard(ShardId id) const { return *shards_[id.value]; }
+  template <class T>
+  Callback<T> AnswerOn(ShardId here, Callback<T> done);
+  template <class Item, class Outcome, class Ask>
+  void Scatter(ShardId here, std::vector<Item> items, Callback<std::vector<Outcome>> done, Ask ask);
+
+  void StartMetadata(log::OpenedGroup opened);
+  void RegisterSelf();
+  void OpenKnownPartitions();
+  void Publish(const metadata::ImagePtr& image);
+  void CarryOut(const metadata::Effect& effect);
+  std::vector<ToOpen> LocalPartitions(const metadata::Topic& topic, size_t first) const;
+  void OpenPartitions(std::vector<ToOpen> partitions);
+  void OpenOn(ShardState& shard, const ToOpen& partition, log::OpenedGroup opened);
+  void OpenFailed(GroupId group, const Error& error);
+  void EndPartitions(const metadata::Topic& topic);
+  void CloseShard(ShardState& shard, Task done);
+  void WaitReady(std::set<GroupId> groups, std::optional<Duration> timeout, Callback<Status> done);
+  void GroupSettled(GroupId group, const Status& status);
+  void CreateTopic(const NewTopic& topic, bool validate_only, std::chrono::milliseconds timeout,
+                   Callback<CreateTopicOutcome> done);
+  void AddPartitions(const NewPartitions& request, bool validate_only, std::chrono::milliseconds timeout,
+                     Callback<std::optional<Error>> done);
+  void GiveProducerIds();
+  void Tick(ShardState& shard);
+  void StartTicking(ShardState& shard);
+  replica::Options ReplicaOptions(GroupId group, ShardId shard, std::vector<NodeId> voters);
+
+  const Settings settings_;
+  Environment environment_;
+  std::vector<std::unique_ptr<ShardState>> shards_;
+  ShardMap map_;
+
+  // Shard 0 only from here on.
+  std::unique_ptr<MetadataGroup> metadata_;
+  Callback<Status> started_;
+  bool serving_ = false;  // effects are carried out, images published
+  std::set<GroupId> ready_;
+  std::list<ReadyWait> waits_;
+  ProducerId next_producer_id_{0};
+  ProducerId producer_ids_end_{0};
+  bool allocating_producer_ids_ = false;
+  std::vector<Callback<Result<NewProducerId>>> producer_id_waiters_;
+};
+
+}  // namespace chronik::broker

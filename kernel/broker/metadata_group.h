@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `__meta` group's replica: proposes metadata commands, applies committed ones, and hands out each new image.
+// Lives on shard 0.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "kernel/base/clock.h"
+#include "kernel/broker/broker.h"
+#include "kernel/log/log_store.h"
+#include "kernel/log/tail_cache.h"
+#include "kernel/metadata/apply.h"
+#include "kernel/metadata/command.h"
+#include "kernel/metadata/image.h"
+#include "kernel/replica/replica.h"
+#include "kernel/replica/state_machine.h"
+
+namespace chronik::broker {
+
+class MetadataEvents {
+ public:
+  virtual ~MetadataEvents() = default;
+  // Restored from a checkpoint, or a committed command had this effect.
+  virtual void OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) = 0;
+  // This node leads __meta and has applied everything: it can propose.
+  virtual void OnMetadataReady() = 0;
+  // A committed command cannot be understood: going on would make this node differ from the others.
+  virtual void OnMetadataFatal(const Error& error) = 0;
+};
+
+class MetadataGroup final : public replica::StateMachine {
+ public:
+  MetadataGroup(Executor& executor, log::LogStore& store, log::TailCache& cache, MetadataEvents& events,
+                replica::Options options, log::OpenedGroup opened);
+
+  Status Start() { return replica_.Start(); }
+  void Tick() { replica_.Tick(); }
+  bool needs_ticks() const { return replica_.needs_ticks(); }
+  log::GroupHandle handle() const { return replica_.handle(); }
+  bool is_ready() const { return replica_.is_ready(); }
+  const metadata::ImagePtr& image() const { return image_; }
+
+  // The command's effect once it is committed and applied, or why it has none. `done` may run inside the call.
+  void Propose(const metadata::Command& command, Callback<Result<metadata::Effect>> done);
+  void Close(Task done) { replica_.Close(std::move(done)); }
+
+  Status RestoreCheckpoint(ByteView checkpoint) override;
+  Bytes EncodeCheckpoint() const override;
+  void Apply(const log::Entry& entry) override;
+  void OnHighWatermark(Offset) override {}
+  void OnPendingLost() override {}
+  void OnSoftState(const raft::SoftState&) override {}
+  void OnReady() override { events_.OnMetadataReady(); }
+
+ private:
+  MetadataEvents& events_;
+  metadata::ImagePtr image_ = metadata::MetadataImage::Empty();
+  std::map<raft::EntryId, Callback<Result<metadata::Effect>>> proposed_;
+  replica::Replica replica_;
+};
+
+}  // namespace chronik::broker

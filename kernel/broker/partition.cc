@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/broker/partition.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernel/base/log.h"
+#include "kernel/records/assign.h"
+#include "kernel/records/batch.h"
+#include "kernel/records/record.h"
+#include "kernel/records/validate.h"
+
+namespace chronik::broker {
+namespace {
+
+constexpr size_t kDecompressedBytesMax = 64 << 20;  // to find a record by its time
+
+int64_t Milliseconds(WallTime time) { return time.time_since_epoch().count(); }
+
+struct FoundRecord {
+  Offset offset{-1};
+  int64_t timestamp_ms = -1;
+};
+
+// The first record of `batch` at or after `timestamp_ms`.
+Result<FoundRecord> FindRecord(ByteView bytes, int64_t timestamp_ms) {
+  auto batch = records::BatchView::Parse(bytes);
+  if (!batch.ok()) return batch.error();
+  auto it = records::RecordIterator::Open(*batch, kDecompressedBytesMax);
+  if (!it.ok()) return it.error();
+  for (;;) {
+    auto more = it->Next();
+    if (!more.ok()) return more.error();
+    if (!*more) break;
+    if (Milliseconds(it->timestamp()) >= timestamp_ms) return FoundRecord{it->offset(), Milliseconds(it->timestamp())};
+  }
+  return FoundRecord{};
+}
+
+}  // namespace
+
+Partition::Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events,
+                     PartitionRef ref, metadata::TopicSettings settings, replica::Options options,
+                     log::OpenedGroup opened)
+    : executor_(executor),
+      events_(events),
+      ref_(ref),
+      self_(options.raft.self),
+      settings_(settings),
+      producers_end_(opened.bounds.first_offset),
+      replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
+
+LeaderInfo Partition::leader() const {
+  const raft::SoftState state = replica_.soft_state();
+  return {state.leader, static_cast<int32_t>(state.term.value)};
+}
+
+ProduceOutcome Partition::Refusal(Error error) const {
+  return {.error = std::move(error),
+          .base_offset = Offset(-1),
+          .log_start_offset = replica_.first_offset(),
+          .leader = leader()};
+}
+
+ProduceOutcome Partition::Accepted(Offset base_offset, int64_t log_append_time_ms) const {
+  return {.error = std::nullopt,
+          .base_offset = base_offset,
+          .log_append_time_ms = log_append_time_ms,
+          .log_start_offset = replica_.first_offset(),
+          .leader = leader()};
+}
+
+void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<ProduceOutcome> done) {
+  if (Status writable = replica_.writable(); !writable.ok()) return done(Refusal(writable.error()));
+  records::ValidationLimits limits;
+  limits.max_message_bytes = static_cast<size_t>(settings_.max_message_bytes);
+  limits.allow_zstd = zstd_allowed;
+  if (!settings_.log_append_time) {
+    limits.now = executor_.WallNow();
+    limits.timestamp_before_max_ms = settings_.timestamp_before_max_ms;
+    limits.timestamp_after_max_ms = settings_.timestamp_after_max_ms;
+  }
+  const Result<records::BatchInfo> info = records::ValidateForProduce(records, limits);
+  if (!info.ok()) return done(Refusal(info.error()));
+  if (info->transactional) {
+    return done(Refusal({ErrorCode::kInvalidTransaction, "this version of chronik has no transactions"}));
+  }
+  if (info->has_producer_id()) {
+    const auto check =
+        producers_.Check(info->producer_id, info->producer_epoch, info->base_sequence, info->last_sequence);
+    if (!check.ok()) return done(Refusal(check.error()));
+    if (check->verdict == records::SequenceVerdict::kDuplicateCommitted) return done(Accepted(check->base_offset, -1));
+    if (check->verdict == records::SequenceVerdict::kDuplicatePending) {
+      // Its first copy may still be lost: it is answered together with it, and never appended again.
+      const auto at = std::upper_bound(duplicates_.begin(), duplicates_.end(), check->base_offset,
+                                       [](Offset o, const PendingDuplicate& d) { return o < d.base_offset; });
+      duplicates_.insert(at, {check->base_offset, std::move(done)});
+      return;
+    }
+  }
+  Append(std::move(records), *info, acks, std::move(done));
+}
+
+void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks, Callback<ProduceOutcome> done) {
+  replica::Proposal proposal;
+  proposal.offset_count = static_cast<uint32_t>(info.record_count);
+  proposal.max_timestamp = Milliseconds(info.max_timestamp);
+  const WallTime now = executor_.WallNow();
+  int64_t log_append_time_ms = -1;
+  if (settings_.log_append_time) {
+    proposal.log_append_time = now;
+    log_append_time_ms = Milliseconds(now);
+  } else if (records::BatchView::Parse(records)->max_timestamp() != info.max_timestamp) {
+    records::SetMaxTimestamp({records.unsafe_mutable_data(), records.size()}, info.max_timestamp);
+  }
+  proposal.body = std::move(records);
+
+  const Offset base_offset = replica_.log_end_offset();
+  // Shared by the two ways out: refused at once, or answered later.
+  auto shared_done = std::make_shared<Callback<ProduceOutcome>>(std::move(done));
+  const auto wait = acks == Acks::kAll      ? replica::WaitFor::kCommitted
+                    : acks == Acks::kLeader ? replica::WaitFor::kDurable
+                                            : replica::WaitFor::kNothing;
+  const auto proposed =
+      replica_.Propose(std::move(proposal), wait, [this, shared_done, base_offset, log_append_time_ms](Status status) {
+        (*shared_done)(status.ok() ? Accepted(base_offset, log_append_time_ms) : Refusal(status.error()));
+      });
+  if (!proposed.ok()) return (*shared_done)(Refusal(proposed.error()));
+  CHRONIK_CHECK(proposed->base_offset == base_offset)
+      << "promised offset " << base_offset << ", got " << proposed->base_offset;
+  if (info.has_producer_id()) {
+    producers_.AppendPending(
+        {info.producer_id, info.producer_epoch, info.base_sequence, info.last_sequence, base_offset, now});
+  }
+  producers_end_ = base_offset + info.record_count;
+  if (wait == replica::WaitFor::kNothing) (*shared_done)(Accepted(base_offset, log_append_time_ms));
+}
+
+Status Partition::CheckEpoch(int32_t current_leader_epoch) const {
+  if (current_leader_epoch < 0) return {};
+  const auto term = static_cast<int32_t>(replica_.soft_state().term.value);
+  if (current_leader_epoch < term)
+    return Error{ErrorCode::kFencedLeaderEpoch, "the leader epoch is " + std::to_string(term)};
+  if (current_leader_epoch > term)
+    return Error{ErrorCode::kUnknownLeaderEpoch, "the leader epoch is " + std::to_string(term)};
+  return {};
+}
+
+Status Partition::CheckReadable(int32_t current_leader_epoch) const {
+  if (!replica_.is_ready()) {
+    // Committed data can still be read while the disk refuses writes.
+    const Status writable = replica_.writable();
+    const ErrorCode code = writable.ok() ? ErrorCode::kNotLeader : writable.error().code;
+    if (code == ErrorCode::kNotLeader) return Error{ErrorCode::kOffsetNotAvailable, "an election is under way"};
+    if (code != ErrorCode::kNoSpace) return writable;
+  }
+  return CheckEpoch(current_leader_epoch);
+}
+
+// Kafka's LeaderEpochFileCache.endOffsetFor: the end of the largest known epoch that is not above the one asked for.
+EpochEnd Partition::EndOfEpoch(int32_t epoch) const {
+  const auto& terms = replica_.term_table();
+  if (terms.empty() || epoch < 0 || static_cast<uint64_t>(epoch) > replica_.soft_state().term.value) return {};
+  const auto next = std::find_if(terms.begin(), terms.end(),
+                                 [&](const raft::TermStart& t) { return t.term.value > static_cast<uint64_t>(epoch); });
+  if (next == terms.begin()) return {epoch, next->first_offset};
+  const auto known = static_cast<int32_t>(std::prev(next)->term.value);
+  return {known, next == terms.end() ? replica_.log_end_offset() : next->first_offset};
+}
+
+bool Partition::Fetch(const FetchItem& item, uint64_t max_bytes, FetchOutcome& out) {
+  out.leader = leader();
+  out.log_start_offset = replica_.first_offset();
+  if (Status readable = CheckReadable(item.current_leader_epoch); !readable.ok()) {
+    out.error = readable.error();
+    return true;
+  }
+  out.high_watermark = replica_.high_watermark();
+  out.last_stable_offset = out.high_watermark;
+  if (item.last_fetched_epoch >= 0) {
+    const EpochEnd end = EndOfEpoch(item.last_fetched_epoch);
+    if (end.epoch < item.last_fetched_epoch || end.end_offset < item.offset) {
+      out.diverging = end;
+      return true;
+    }
+  }
+  if (item.offset < replica_.first_offset() || item.offset > replica_.log_end_offset()) {
+    out.error = Error{ErrorCode::kOffsetOutOfRange, "offset " + std::to_string(item.offset.value) + " is outside of [" +
+                                                        std::to_string(replica_.first_offset().value) + ", " +
+                                                        std::to_string(replica_.log_end_offset().value) + "]"};
+    return true;
+  }
+  const uint64_t limit = std::min<uint64_t>(item.max_bytes, max_bytes);
+  if (limit == 0 || item.offset >= out.high_watermark) return true;
+  auto cached = replica_.ReadCached(item.offset, limit);
+  if (cached) out.records = std::move(cached->batches);
+  return cached.has_value();
+}
+
+void Partition::FetchCold(const FetchItem& item, uint64_t max_bytes, FetchOutcome out, Callback<FetchOutcome> done) {
+  replica_.ReadCold(item.offset, std::min<uint64_t>(item.max_bytes, max_bytes),
+                    [out = std::move(out), done = std::move(done)](Result<replica::DataRead> read) mutable {
+                      if (read.ok()) {
+                        out.records = std::move(read->batches);
+                      } else {
+                        out.error = read.error();
+                      }
+                      done(std::move(out));
+                    });
+}
+
+void Partition::ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcome> done) {
+  ListOffsetOutcome out;
+  if (Status readable = CheckReadable(item.current_leader_epoch); !readable.ok()) {
+    out.error = readable.error();
+    return done(std::move(out));
+  }
+  out.leader_epoch = leader().epoch;
+  if (item.timestamp == kLatestTimestamp) {
+    out.offset = replica_.high_watermark();
+    return done(std::move(out));
+  }
+  if (item.timestamp == kEarliestTimestamp || item.timestamp == kEarliestLocalTimestamp) {
+    out.offset = replica_.first_offset();
+    return done(std::move(out));
+  }
+  if (item.timestamp < 0 && item.timestamp != kMaxTimestamp) {
+    out.error =
+        Error{ErrorCode::kUnsupportedVersion, "timestamp " + std::to_string(item.timestamp) + " has no meaning here"};
+    return done(std::move(out));
+  }
+  const bool by_max = item.timestamp == kMaxTimestamp;
+  replica_.FindEntry(by_max ? log::ReadBy::kMaxTimestamp : log::ReadBy::kTimestamp, by_max ? 0 : item.timestamp,
+                     [out, by_max, timestamp = item.timestamp,
+                      done = std::move(done)](Result<std::optional<log::Entry>> entry) mutable {
+                       if (!entry.ok()) {
+                         out.error = entry.error();
+                       } else if (entry->has_value()) {
+                         const log::Entry& e = **entry;
+                         const auto found = FindRecord(e.body, by_max ? e.max_timestamp : timestamp);
+                         if (found.ok()) {
+                           out.offset = found->offset;
+                           out.timestamp_ms = found->timestamp_ms;
+                           out.leader_epoch = static_cast<int32_t>(e.meta.term.value);
+                         } else {
+                           out.error = found.error();
+                         }
+                       }
+                       done(std::move(out));
+                     });
+}
+
+EpochOutcome Partition::OffsetForLeaderEpoch(const EpochQuery& query) const {
+  EpochOutcome out;
+  if (Status readable = CheckReadable(query.current_leader_epoch); !readable.ok()) {
+    out.error = readable.error();
+  } else {
+    out.end = EndOfEpoch(query.epoch);
+  }
+  return out;
+}
+
+bool Partition::Watch(Offset offset, std::shared_ptr<DataWatcher> watcher) {
+  if (replica_.high_watermark() > offset) return false;
+  const DataWatcher* key = watcher.get();
+  const auto [at, added] = watchers_.try_emplace(key, Watching{offset, std::move(watcher)});
+  if (!added) at->second.offset = std::min(at->second.offset, offset);
+  return true;
+}
+
+void Partition::WakeAllWatchers() {
+  for (auto& [key, watching] : std::exchange(watchers_, {})) watching.watcher->OnData();
+}
+
+void Partition::Close(Task done) {
+  WakeAllWatchers();
+  replica_.Close(std::move(done));
+}
+
+Status Partition::RestoreCheckpoint(ByteView checkpoint) {
+  auto table = records::ProducerStateTable::Decode(checkpoint);
+  if (!table.ok()) return table.error();
+  producers_ = *std::move(table);
+  producers_end_ = producers_.committed_end();
+  return {};
+}
+
+void Partition::Apply(const log::Entry& entry) {
+  // What this leader appended itself is in producers_ already; the rest comes from before a restart.
+  if (entry.meta.kind != raft::EntryKind::kData || entry.meta.base_offset < producers_end_) return;
+  const auto batch = records::BatchView::Parse(entry.body);
+  CHRONIK_CHECK(batch.ok()) << "entry " << entry.meta.index << " of group " << ref_.group
+                            << " holds no batch: " << batch.error().message;
+  if (batch->has_producer_id()) {
+    producers_.AppendPending({batch->producer_id(), batch->producer_epoch(), batch->base_sequence(),
+                              batch->last_sequence(), entry.meta.base_offset, batch->max_timestamp()});
+  }
+  producers_end_ = entry.meta.next_offset();
+}
+
+void Partition::OnHighWatermark(Offset high_watermark) {
+  producers_.Commit(high_watermark);
+  while (!duplicates_.empty() && duplicates_.front().base_offset < high_watermark) {
+    PendingDuplicate duplicate = std::move(duplicates_.front());
+    duplicates_.pop_front();
+    duplicate.done(Accepted(duplicate.base_offset, -1));
+  }
+  for (auto at = watchers_.begin(); at != watchers_.end();) {
+    if (at->second.offset >= high_watermark) {
+      ++at;
+      continue;
+    }
+    const std::shared_ptr<DataWatcher> watcher = std::move(at->second.watcher);
+    at = watchers_.erase(at);
+    watcher->OnData();
+  }
+}
+
+void Partition::OnPendingLost() {
+  producers_.DropPending();
+  producers_end_ = std::min(producers_end_, std::max(producers_.committed_end(), replica_.first_offset()));
+  for (PendingDuplicate& duplicate : std::exchange(duplicates_, {})) {
+    duplicate.done(Refusal({ErrorCode::kTimedOut, "the first copy may be lost; the outcome is unknown"}));
+  }
+  WakeAllWatchers();
+}
+
+void Partition::OnSoftState(const raft::SoftState& state) {
+  // A leader is announced once it may serve (OnReady); until then an election is under way.
+  const bool self_leads = state.role == raft::Role::kLeader;
+  events_.OnLeader(ref_, {self_leads ? NodeId(0) : state.leader, static_cast<int32_t>(state.term.value)});
+}
+
+void Partition::OnReady() {
+  events_.OnLeader(ref_, {self_, static_cast<int32_t>(replica_.soft_state().term.value)});
+  events_.OnReady(ref_);
+}
+
+}  // namespace chronik::broker

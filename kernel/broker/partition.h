@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// One partition on its shard: what produce, fetch and offset queries mean in terms of its replica's log, and the state
+// of its idempotent producers, which is a function of that log.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "kernel/base/clock.h"
+#include "kernel/broker/broker.h"
+#include "kernel/log/log_store.h"
+#include "kernel/log/tail_cache.h"
+#include "kernel/metadata/topic_config.h"
+#include "kernel/records/producer_state.h"
+#include "kernel/records/validate.h"
+#include "kernel/replica/replica.h"
+#include "kernel/replica/state_machine.h"
+
+namespace chronik::broker {
+
+// What a partition tells its shard.
+class PartitionEvents {
+ public:
+  virtual ~PartitionEvents() = default;
+  virtual void OnLeader(const PartitionRef& partition, LeaderInfo leader) = 0;
+  virtual void OnReady(const PartitionRef& partition) = 0;
+};
+
+// Woken once when a partition gets more committed data; see Partition::Watch.
+class DataWatcher {
+ public:
+  virtual ~DataWatcher() = default;
+  virtual void OnData() = 0;
+};
+
+// Shard thread only.
+class Partition final : public replica::StateMachine {
+ public:
+  Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events, PartitionRef ref,
+            metadata::TopicSettings settings, replica::Options options, log::OpenedGroup opened);
+
+  Status Start() { return replica_.Start(); }
+  void Tick() { replica_.Tick(); }
+  bool needs_ticks() const { return replica_.needs_ticks(); }
+  const PartitionRef& ref() const { return ref_; }
+  log::GroupHandle handle() const { return replica_.handle(); }
+
+  // `done` runs once, possibly inside the call.
+  void Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<ProduceOutcome> done);
+  // Committed batches from item.offset on, at least one if there is any and max_bytes > 0, about `max_bytes`. False:
+  // they are not in memory; `out` has the rest, and FetchCold completes it.
+  bool Fetch(const FetchItem& item, uint64_t max_bytes, FetchOutcome& out);
+  void FetchCold(const FetchItem& item, uint64_t max_bytes, FetchOutcome out, Callback<FetchOutcome> done);
+  void ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcome> done);
+  EpochOutcome OffsetForLeaderEpoch(const EpochQuery& query) const;
+
+  // `watcher` is told once when the high watermark passes `offset` or the role changes. False: it has passed already.
+  bool Watch(Offset offset, std::shared_ptr<DataWatcher> watcher);
+  void Unwatch(const DataWatcher* watcher) { watchers_.erase(watcher); }
+
+  // Calls back once nothing is in flight; then the partition may be destroyed and its group closed.
+  void Close(Task done);
+
+  Status RestoreCheckpoint(ByteView checkpoint) override;
+  Bytes EncodeCheckpoint() const override { return producers_.Encode(); }
+  void Apply(const log::Entry& entry) override;
+  void OnHighWatermark(Offset high_watermark) override;
+  void OnPendingLost() override;
+  void OnSoftState(const raft::SoftState& state) override;
+  void OnReady() override;
+
+ private:
+  struct PendingDuplicate {
+    Offset base_offset;
+    Callback<ProduceOutcome> done;
+  };
+  struct Watching {
+    Offset offset;
+    std::shared_ptr<DataWatcher> watcher;
+  };
+
+  void Append(Bytes records, const records::BatchInfo& info, Acks acks, Callback<ProduceOutcome> done);
+  ProduceOutcome Refusal(Error error) const;
+  ProduceOutcome Accepted(Offset base_offset, int64_t log_append_time_ms) const;
+  Status CheckEpoch(int32_t current_leader_epoch) const;
+  Status CheckReadable(int32_t current_leader_epoch) const;
+  EpochEnd EndOfEpoch(int32_t epoch) const;
+  LeaderInfo leader() const;
+  void WakeAllWatchers();
+
+  Executor& executor_;
+  PartitionEvents& events_;
+  const PartitionRef ref_;
+  const NodeId self_;
+  const metadata::TopicSettings settings_;
+  records::ProducerStateTable producers_;
+  Offset producers_end_{0};                  // batches below are in producers_, pending ones included
+  std::deque<PendingDuplicate> duplicates_;  // ascending base_offset
+  std::map<const DataWatcher*, Watching> watchers_;
+  replica::Replica replica_;  // last: it calls the rest
+};
+
+}  // namespace chronik::broker

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one shard thread owns of the broker: its partitions, its tail cache, its copy of the metadata image and of who
+// leads what. Nothing here is locked; other shards post.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <unordered_map>
+
+#include "kernel/base/clock.h"
+#include "kernel/broker/partition.h"
+#include "kernel/log/tail_cache.h"
+#include "kernel/metadata/image.h"
+
+namespace chronik::broker {
+
+class ProduceOperation;
+
+struct ShardState {
+  ShardState(ShardId shard_id, Executor& shard_executor, uint64_t tail_cache_bytes)
+      : id(shard_id), executor(shard_executor), cache(tail_cache_bytes) {}
+
+  const ShardId id;
+  Executor& executor;
+  log::TailCache cache;
+  std::unordered_map<GroupId, std::unique_ptr<Partition>> partitions;
+  metadata::ImagePtr image;  // null until the first one is published
+  std::unordered_map<GroupId, LeaderInfo> leaders;
+  std::list<std::shared_ptr<ProduceOperation>> produces;  // begun here and not answered yet
+  Executor::TimerId produce_timer = 0;
+  Executor::TimerId tick_timer = 0;
+
+  Partition* Find(GroupId group) const {
+    const auto found = partitions.find(group);
+    return found == partitions.end() ? nullptr : found->second.get();
+  }
+};
+
+}  // namespace chronik::broker

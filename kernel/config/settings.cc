@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/config/settings.h"
+
+#include <chrono>
+
+namespace chronik::config {
+namespace {
+
+// The registry's ranges guarantee that the number fits.
+template <class T>
+T Whole(const Config& config, std::string_view name) {
+  return static_cast<T>(config.Get<int64_t>(name));
+}
+
+Duration Milliseconds(const Config& config, std::string_view name) {
+  return std::chrono::milliseconds(config.Get<int64_t>(name));
+}
+
+std::optional<HostPort> OptionalAddress(const Config& config, std::string_view name) {
+  const HostPort& address = config.Get<HostPort>(name);
+  return address.empty() ? std::nullopt : std::optional<HostPort>(address);
+}
+
+BrokerSettings MakeBrokerSettings(const Config& config) {
+  BrokerSettings broker;
+  broker.node_id = NodeId(Whole<uint64_t>(config, "cluster.node_id"));
+  broker.listen = config.Get<HostPort>("broker.listen");
+  broker.advertised_listener = OptionalAddress(config, "broker.advertised_listener");
+  broker.http_listen = config.Get<HostPort>("broker.http_listen");
+  broker.data_dir = config.Get<std::string>("broker.data_dir");
+  broker.plugin_dir = config.Get<std::string>("broker.plugin_dir");
+  broker.shards = Whole<uint32_t>(config, "broker.shards");
+  broker.auto_create_topics = config.Get<bool>("broker.auto_create_topics");
+  broker.default_partitions = Whole<int32_t>(config, "broker.default_partitions");
+  broker.max_connections = Whole<uint32_t>(config, "broker.max_connections");
+  broker.socket_request_bytes_max = Whole<uint32_t>(config, "broker.socket_request_max_bytes");
+  broker.connection_request_bytes_max = Whole<uint64_t>(config, "broker.max_request_memory_per_connection");
+  broker.request_bytes_max = Whole<uint64_t>(config, "broker.max_request_memory");
+  broker.message_bytes_max = Whole<uint32_t>(config, "broker.message_max_bytes");
+  broker.connections_max_idle = Duration(config.Get<int64_t>("broker.connections_max_idle"));
+  broker.shutdown_timeout = Duration(config.Get<int64_t>("broker.shutdown_timeout"));
+  return broker;
+}
+
+PluginSettings MakePluginSettings(const Config& config, const std::string& kind) {
+  PluginSettings settings;
+  settings.kind = kind;
+  for (const Entry& entry : config.entries()) {
+    if (entry.spec.section != "plugins." + kind) continue;
+    if (entry.spec.key != "plugin") {
+      settings.options.push_back({entry.spec.key, entry.spec.type, entry.value});
+    } else if (const auto& plugin = std::get<std::string>(entry.value); plugin != "none") {
+      settings.plugin = plugin;
+    }
+  }
+  return settings;
+}
+
+LogLevel LevelOf(const std::string& name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "warn") return LogLevel::kWarn;
+  if (name == "error") return LogLevel::kError;
+  return LogLevel::kInfo;
+}
+
+}  // namespace
+
+Settings MakeSettings(const Config& config) {
+  Settings settings;
+  settings.broker = MakeBrokerSettings(config);
+  settings.raft.election_timeout = Milliseconds(config, "raft.election_timeout_ms");
+  settings.raft.heartbeat_interval = Milliseconds(config, "raft.heartbeat_interval_ms");
+  settings.log_store = MakePluginSettings(config, "log_store");
+  settings.metrics_exporter = MakePluginSettings(config, "metrics_exporter");
+  settings.allow_volatile_log_store = config.Get<bool>("plugins.allow_volatile_log_store");
+  settings.allow_ld_env = config.Get<bool>("plugins.allow_ld_env");
+  settings.log.level = LevelOf(config.Get<std::string>("log.level"));
+  settings.log.directory = config.Get<std::string>("log.directory");
+  return settings;
+}
+
+}  // namespace chronik::config

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration as plain structs: what the rest of the kernel is given, so that no module but main looks keys up.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/base/clock.h"
+#include "kernel/base/ids.h"
+#include "kernel/base/log.h"
+#include "kernel/config/config.h"
+
+namespace chronik::config {
+
+// [broker]: listeners, directories, limits. The manual (docs/configuration.md) says what each means.
+struct BrokerSettings {
+  NodeId node_id;  // cluster.node_id
+  HostPort listen;
+  std::optional<HostPort> advertised_listener;  // none: the address that was bound
+  HostPort http_listen;                         // also the metrics exporter's `listen`, unless that is set
+  std::string data_dir;
+  std::string plugin_dir;
+  uint32_t shards = 0;  // 0: one per core
+  bool auto_create_topics = true;
+  int32_t default_partitions = 1;
+  uint32_t max_connections = 0;
+  uint32_t socket_request_bytes_max = 0;      // one request
+  uint64_t connection_request_bytes_max = 0;  // requests of one connection that are not answered yet
+  uint64_t request_bytes_max = 0;             // requests of all connections that are not answered yet
+  uint32_t message_bytes_max = 0;             // one record batch
+  Duration connections_max_idle{};
+  Duration shutdown_timeout{};
+};
+
+struct RaftSettings {
+  Duration election_timeout{};
+  Duration heartbeat_interval{};
+};
+
+// [plugins.<kind>]: the plugin and the values of its own options, for the config service of <chronik/host.h>.
+struct PluginSettings {
+  struct OptionValue {
+    std::string key;  // without the section
+    OptionType type;
+    Value value;
+  };
+  std::string kind;
+  std::string plugin;  // empty: disabled
+  std::vector<OptionValue> options;
+};
+
+struct LogSettings {
+  LogLevel level = LogLevel::kInfo;
+  std::string directory;  // empty: stderr only
+};
+
+struct Settings {
+  BrokerSettings broker;
+  RaftSettings raft;
+  PluginSettings log_store;
+  PluginSettings metrics_exporter;
+  bool allow_volatile_log_store = false;
+  bool allow_ld_env = false;
+  LogSettings log;
+};
+
+Settings MakeSettings(const Config& config);
+
+// What one key alone cannot show to be wrong: a heartbeat slower than the election, own id absent from the peers...
+// One sentence each, with the key and its origin in front. Loader::Finish calls it.
+std::vector<std::string> CrossCheck(const Config& config);
+
+}  // namespace chronik::config

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/main/node.h"
+
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <future>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "kernel/api/services.h"
+#include "kernel/base/log.h"
+#include "kernel/broker/local_broker.h"
+#include "kernel/host/metrics.h"
+#include "kernel/host/tasks.h"
+#include "kernel/log/log_store.h"
+#include "kernel/server/api_dispatcher.h"
+#include "kernel/server/server.h"
+#include "kernel/server/shard.h"
+
+namespace chronik::main {
+namespace {
+
+// sysexits.h: what supervisors know.
+constexpr int kExitIoError = 74;
+constexpr int kExitSoftware = 70;
+constexpr std::chrono::seconds kPluginStop{10};
+
+template <class T>
+T RandomValue() {
+  T value;
+  CHRONIK_CHECK(::getrandom(&value, sizeof value, 0) == static_cast<ssize_t>(sizeof value)) << "getrandom failed";
+  return value;
+}
+
+TopicId RandomTopicId() {
+  TopicId id;
+  do {
+    id.bytes = RandomValue<decltype(id.bytes)>();
+    id.bytes[6] = static_cast<uint8_t>((id.bytes[6] & 0x0f) | 0x40);  // RFC 9562 version 4
+    id.bytes[8] = static_cast<uint8_t>((id.bytes[8] & 0x3f) | 0x80);
+  } while (id.ToString().starts_with('-'));  // would read as an option on a command line
+  return id;
+}
+
+std::string Address(const config::HostPort& where, uint16_t port) {
+  return (where.host.find(':') != std::string::npos ? "[" + where.host + "]" : where.host) + ":" + std::to_string(port);
+}
+
+}  // namespace
+
+struct Node::Impl {
+  explicit Impl(Setup s) : setup(std::move(s)) {
+    stop_event = ::eventfd(0, EFD_CLOEXEC);
+    CHRONIK_CHECK(stop_event >= 0) << "eventfd failed";
+  }
+  ~Impl() { ::close(stop_event); }
+
+  Setup setup;
+  int stop_event = -1;
+  std::atomic<int> exit_code{0};
+  std::atomic<bool> ready{false};
+
+  host::MetricsRegistry metrics;
+  host::TaskPool tasks;
+  host::HostServices services;
+  std::vector<std::unique_ptr<server::Shard>> shards;
+  std::unique_ptr<server::Shard> control;  // may block
+  std::unique_ptr<host::PluginInstance> exporter;
+  std::unique_ptr<log::LogStore> store;
+  std::unique_ptr<host::PluginInstance> store_plugin;
+  std::unique_ptr<broker::LocalBroker> broker;
+  std::unique_ptr<api::Services> api;
+  std::unique_ptr<server::ApiDispatcher> dispatcher;
+  std::unique_ptr<server::Server> server;
+  uint16_t port = 0;
+
+  void Fail(int code, const std::string& why) {
+    int expected = 0;
+    if (!exit_code.compare_exchange_strong(expected, code)) return;
+    CHRONIK_LOG(kError) << why << "; the broker stops with exit code " << code;
+    Wake();
+  }
+  void Wake() const {
+    const uint64_t one = 1;
+    (void)!::write(stop_event, &one, sizeof one);
+  }
+
+  void StartThreads();
+  Status StartExporter();
+  Status StartStore();
+  Status StartBroker();
+  void Summary() const;
+  host::InstanceSettings InstanceOf(const config::PluginSettings& settings) const;
+};
+
+void Node::Impl::StartThreads() {
+  uint32_t count = setup.settings.broker.shards;
+  if (count == 0) count = std::clamp(std::thread::hardware_concurrency(), 1u, 64u);
+  for (uint32_t i = 0; i < count; ++i) shards.push_back(std::make_unique<server::Shard>("shard-" + std::to_string(i)));
+  control = std::make_unique<server::Shard>("control");
+  services.clock = control.get();
+  services.metrics = &metrics;
+  services.tasks = &tasks;
+  services.on_fatal = [this](const std::string& plugin, const Error& error) {
+    Fail(kExitIoError, "plugin " + plugin + ": " + error.message);
+  };
+  metrics.SetHealth([this](int32_t which) -> std::pair<bool, std::string> {
+    if (exit_code.load() != 0) return {false, R"({"status":"failed","why":"see the log"})"};
+    if (which == CHR_HEALTH_LIVE || ready.load()) return {true, R"({"status":"ok"})"};
+    return {false, R"({"status":"starting"})"};
+  });
+}
+
+host::InstanceSettings Node::Impl::InstanceOf(const config::PluginSettings& settings) const {
+  host::InstanceSettings out;
+  out.kind = settings.kind;
+  out.options = ToOptionValues(settings);
+  out.data_dir = std::filesystem::path(setup.settings.broker.data_dir) / settings.kind;
+  return out;
+}
+
+Status Node::Impl::StartExporter() {
+  const auto plugin = setup.plugins.find("metrics_exporter");
+  if (plugin == setup.plugins.end()) return {};
+  host::InstanceSettings instance = InstanceOf(setup.settings.metrics_exporter);
+  instance.data_dir.clear();
+  auto created = host::PluginInstance::Create(plugin->second, CHR_METRICS_EXPORTER_1, services, std::move(instance));
+  if (!created.ok()) return created.error();
+  exporter = *std::move(created);
+  return exporter->Start(metrics.source());
+}
+
+Status Node::Impl::StartStore() {
+  std::vector<Executor*> lanes;
+  for (const auto& shard : shards) lanes.push_back(shard.get());
+  store = std::make_unique<log::LogStore>(std::move(lanes));
+  auto table = setup.plugins.at("log_store")->log_store();
+  if (!table.ok()) return table.error();
+  auto created = host::PluginInstance::Create(setup.plugins.at("log_store"), CHR_LOG_STORE_1, services,
+                                              InstanceOf(setup.settings.log_store));
+  if (!created.ok()) return created.error();
+  store_plugin = *std::move(created);
+  CHRONIK_RETURN_IF_ERROR(store->Attach(*table, store_plugin->self()));
+  if (!store->durable() && !setup.settings.allow_volatile_log_store) {
+    return Error{ErrorCode::kConfig, "plugins.log_store: '" + setup.settings.log_store.plugin +
+                                         "' forgets everything at a restart; if that is wanted, set "
+                                         "plugins.allow_volatile_log_store = true"};
+  }
+  return store_plugin->Start(store->sink());
+}
+
+Status Node::Impl::StartBroker() {
+  const config::BrokerSettings& b = setup.settings.broker;
+  broker::Settings settings;
+  settings.node_id = b.node_id;
+  const config::HostPort advertised = b.advertised_listener.value_or(config::HostPort{b.listen.host, port});
+  settings.host = advertised.host;
+  settings.port = advertised.port;
+  settings.auto_create_topics = b.auto_create_topics;
+  settings.default_partitions = b.default_partitions;
+  settings.message_max_bytes = b.message_bytes_max;
+  settings.tick = std::chrono::duration_cast<std::chrono::milliseconds>(setup.settings.raft.heartbeat_interval);
+  settings.election_ticks = static_cast<uint32_t>(std::max<int64_t>(
+      2, setup.settings.raft.election_timeout / std::max(setup.settings.raft.heartbeat_interval, Duration(1))));
+  broker::LocalBroker::Environment environment;
+  for (const auto& shard : shards) environment.shards.push_back(shard.get());
+  environment.control = control.get();
+  environment.store = store.get();
+  environment.random_id = &RandomTopicId;
+  environment.random_seed = [](GroupId) { return RandomValue<uint64_t>() | 1; };
+  environment.on_fatal = [this](const Error& error) { Fail(kExitSoftware, error.message); };
+  broker = std::make_unique<broker::LocalBroker>(settings, std::move(environment));
+  std::promise<Status> started;
+  broker->Start([&started](Status status) { started.set_value(std::move(status)); });
+  return started.get_future().get();
+}
+
+void Node::Impl::Summary() const {
+  const config::Settings& s = setup.settings;
+  CHRONIK_LOG(kInfo) << "chronikd 0.1.0, node " << s.broker.node_id << ", " << shards.size() << " shards, process "
+                     << ::getpid();
+  for (const auto& [kind, plugin] : setup.plugins) {
+    CHRONIK_LOG(kInfo) << "plugin " << kind << ": " << plugin->id << " " << plugin->version << " from "
+                       << plugin->path.string();
+  }
+  CHRONIK_LOG(kInfo) << "data directory " << std::filesystem::absolute(s.broker.data_dir).string();
+  if (exporter) {
+    char where[128] = "";
+    const auto table = setup.plugins.at("metrics_exporter")->metrics_exporter();
+    if (table.ok() && table->bound_address(exporter->self(), where, sizeof where) >= 0) {
+      CHRONIK_LOG(kInfo) << "HTTP: http://" << where << "/metrics, /livez, /readyz";
+    }
+  }
+  CHRONIK_LOG(kInfo) << "Kafka: " << Address(s.broker.listen, port);
+}
+
+Node::Node(Setup setup) : impl_(std::make_unique<Impl>(std::move(setup))) {}
+Node::~Node() = default;
+
+Status Node::Start() {
+  Impl& n = *impl_;
+  n.StartThreads();
+  CHRONIK_RETURN_IF_ERROR(n.StartExporter());
+  CHRONIK_RETURN_IF_ERROR(n.StartStore());
+  const config::BrokerSettings& b = n.setup.settings.broker;
+  // The port is taken before the broker starts, as it may be part of what is advertised; clients are accepted after it.
+  std::vector<server::Shard*> shards;
+  std::vector<const Clock*> clocks;
+  for (const auto& shard : n.shards) {
+    shards.push_back(shard.get());
+    clocks.push_back(shard.get());
+  }
+  server::Limits limits;
+  limits.connections_max = b.max_connections;
+  limits.request_bytes_max = b.socket_request_bytes_max;
+  limits.connection_bytes_max = b.connection_request_bytes_max;
+  limits.total_bytes_max = b.request_bytes_max;
+  limits.idle_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(b.connections_max_idle);
+
+  struct Forward final : server::Dispatcher {
+    void Dispatch(server::Request request, server::Responder responder) override {
+      target->Dispatch(std::move(request), std::move(responder));
+    }
+    server::Dispatcher* target = nullptr;
+  };
+  static Forward forward;
+  n.server = std::make_unique<server::Server>(shards, forward, n.metrics, limits);
+  auto port = n.server->Listen(b.listen.host, b.listen.port);
+  if (!port.ok()) return port.error();
+  n.port = *port;
+  CHRONIK_RETURN_IF_ERROR(n.StartBroker());
+  n.api = std::make_unique<api::Services>(*n.broker, clocks);
+  n.dispatcher = std::make_unique<server::ApiDispatcher>(*n.api);
+  forward.target = n.dispatcher.get();
+  n.server->Accept();
+  n.ready.store(true);
+  n.Summary();
+  return {};
+}
+
+int Node::WaitForStop() {
+  uint64_t ignored = 0;
+  while (::read(impl_->stop_event, &ignored, sizeof ignored) < 0 && errno == EINTR) {
+  }
+  return impl_->exit_code.load();
+}
+
+void Node::RequestStop() { impl_->Wake(); }
+
+void Node::Stop() {
+  Impl& n = *impl_;
+  n.ready.store(false);
+  const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(n.setup.settings.broker.shutdown_timeout);
+  if (n.server) n.server->Stop(deadline);
+  if (n.broker) {
+    std::promise<void> stopped;
+    n.broker->Stop([&stopped] { stopped.set_value(); });
+    auto future = stopped.get_future();
+    // A poisoned store may never complete what is in flight.
+    if (future.wait_for(deadline) != std::future_status::ready) {
+      CHRONIK_LOG(kWarn) << "partitions did not close in time";
+      ::_exit(n.exit_code.load() != 0 ? n.exit_code.load() : kExitSoftware);
+    }
+  }
+  if (n.store_plugin) {
+    const Status stopped = n.store_plugin->Stop(kPluginStop);
+    if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
+  }
+  if (n.exporter) {
+    const Status stopped = n.exporter->Stop(kPluginStop);
+    if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
+  }
+  for (const auto& shard : n.shards) shard->Stop();
+  if (n.control) n.control->Stop();
+  n.server.reset();
+  n.broker.reset();
+  n.store_plugin.reset();
+  n.exporter.reset();
+}
+
+}  // namespace chronik::main

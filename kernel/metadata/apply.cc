@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/metadata/apply.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/metadata/image_editor.h"
+#include "kernel/metadata/topic_name.h"
+
+namespace chronik::metadata {
+namespace {
+
+Error Refuse(ErrorCode code, std::string why) { return Error{code, std::move(why)}; }
+
+Applied Done(ImageEditor* editor, Effect effect) {
+  editor->SetVersion(editor->image().version() + 1);
+  return Applied{editor->Publish(), std::move(effect)};
+}
+
+Status CheckReplicas(const MetadataImage& image, const std::vector<NodeId>& replicas) {
+  if (replicas.empty() || replicas.size() > kMaxReplicas) {
+    return Refuse(ErrorCode::kInvalidReplicaAssignment, std::to_string(replicas.size()) + " replicas");
+  }
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const std::string broker = "broker " + std::to_string(replicas[i].value);
+    if (image.FindBroker(replicas[i]) == nullptr) {
+      return Refuse(ErrorCode::kInvalidReplicaAssignment, broker + " is not registered");
+    }
+    if (std::find(replicas.begin(), replicas.begin() + static_cast<std::ptrdiff_t>(i), replicas[i]) !=
+        replicas.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return Refuse(ErrorCode::kInvalidReplicaAssignment, broker + " appears twice");
+    }
+  }
+  return {};
+}
+
+// Checks new partitions and gives their group ids.
+Result<std::vector<Partition>> PlacePartitions(const MetadataImage& image, size_t first,
+                                               const std::vector<PartitionAssignment>& assignments) {
+  if (assignments.empty() || assignments.size() > kMaxPartitionsPerCommand ||
+      first + assignments.size() > kMaxPartitionsPerTopic) {
+    return Refuse(ErrorCode::kInvalidPartitionCount, std::to_string(assignments.size()) + " new partitions");
+  }
+  std::set<GroupId> given;
+  for (size_t i = 0; i < assignments.size(); ++i) {
+    const PartitionAssignment& assignment = assignments[i];
+    if (assignment.partition != PartitionId(static_cast<int32_t>(first + i))) {
+      return Refuse(ErrorCode::kInvalidPartitionCount, "partition " + std::to_string(assignment.partition.value) +
+                                                           " where " + std::to_string(first + i) + " must follow");
+    }
+    CHRONIK_RETURN_IF_ERROR(CheckReplicas(image, assignment.replicas));
+    if (assignment.group == GroupId{}) continue;
+    // Not far above the next free id either: a jump would waste ids that are never used again.
+    if (assignment.group < image.next_group_id() || assignment.group > image.next_group_id() + kMaxPartitionsPerTopic ||
+        !given.insert(assignment.group).second) {
+      return Refuse(ErrorCode::kInvalidReplicaAssignment,
+                    "group " + std::to_string(assignment.group.value) + " has been used or is too large");
+    }
+  }
+  GroupId next = given.empty() ? image.next_group_id() : *given.rbegin() + 1;
+  std::vector<Partition> partitions;
+  partitions.reserve(assignments.size());
+  for (const PartitionAssignment& assignment : assignments) {
+    const bool choose = assignment.group == GroupId{};
+    partitions.push_back({choose ? next : assignment.group, assignment.replicas});
+    if (choose) ++next;
+  }
+  if (next.value > kMaxGroupId) return Refuse(ErrorCode::kInvalidReplicaAssignment, "no group ids are left");
+  return partitions;
+}
+
+Status CheckConfigBounds(const ConfigMap& configs) {
+  if (configs.size() > kMaxConfigsPerTopic) {
+    return Refuse(ErrorCode::kInvalidConfig, std::to_string(configs.size()) + " configs of one topic");
+  }
+  for (const auto& [name, value] : configs) {
+    if (name.empty() || name.size() > kMaxTopicNameBytes || value.size() > kMaxConfigValueBytes) {
+      return Refuse(ErrorCode::kInvalidConfig, "a config name or value is too long or empty");
+    }
+  }
+  return {};
+}
+
+Error UnknownTopic(const TopicId& id) { return Refuse(ErrorCode::kUnknownTopicId, "no topic has id " + id.ToString()); }
+
+// One overload a command.
+struct Applier {
+  const MetadataImage& image;
+
+  Result<Applied> operator()(const RegisterBroker& c) const {
+    if (c.node == NodeId{} || c.host.empty() || c.host.size() > kMaxHostBytes || c.rack.size() > kMaxHostBytes ||
+        c.port == 0) {
+      return Refuse(ErrorCode::kInvalidArgument, "a broker needs an id, a host and a port");
+    }
+    ImageEditor editor(image);
+    editor.PutBroker({c.node, c.host, c.port, c.rack});
+    return Done(&editor, BrokerRegistered{c.node});
+  }
+
+  Result<Applied> operator()(const CreateTopic& c) const {
+    CHRONIK_RETURN_IF_ERROR(ValidateTopicName(c.name));
+    if (image.FindTopic(c.name) != nullptr) {
+      return Refuse(ErrorCode::kTopicExists, "topic '" + c.name + "' already exists");
+    }
+    if (c.id.IsZero() || c.created_by.size() > kMaxHostBytes) {
+      return Refuse(ErrorCode::kInvalidArgument, "topic '" + c.name + "' without an id, or with too long a creator");
+    }
+    if (image.FindTopic(c.id) != nullptr) {
+      return Refuse(ErrorCode::kTopicExists, "topic id " + c.id.ToString() + " is in use");
+    }
+    ImageEditor editor(image);
+    if (editor.collides(TopicCollisionKey(c.name))) {
+      return Refuse(ErrorCode::kInvalidTopicName,
+                    "topic '" + c.name + "' collides with one that differs only in '.' and '_'");
+    }
+    CHRONIK_RETURN_IF_ERROR(CheckConfigBounds(c.configs));
+    Result<std::vector<Partition>> partitions = PlacePartitions(image, 0, c.partitions);
+    if (!partitions) return partitions.error();
+    auto topic = std::make_shared<const Topic>(Topic{c.id, c.name, *std::move(partitions), c.configs, c.created_by});
+    editor.PutTopic(topic);
+    return Done(&editor, TopicCreated{std::move(topic)});
+  }
+
+  Result<Applied> operator()(const DeleteTopic& c) const {
+    TopicPtr topic = image.FindTopic(c.id);
+    if (topic == nullptr) return UnknownTopic(c.id);
+    ImageEditor editor(image);
+    editor.DropTopic(*topic);
+    return Done(&editor, TopicDeleted{std::move(topic)});
+  }
+
+  Result<Applied> operator()(const AddPartitions& c) const {
+    const TopicPtr before = image.FindTopic(c.id);
+    if (before == nullptr) return UnknownTopic(c.id);
+    const size_t first = before->partitions.size();
+    Result<std::vector<Partition>> added = PlacePartitions(image, first, c.partitions);
+    if (!added) return added.error();
+    Topic topic = *before;
+    std::move(added->begin(), added->end(), std::back_inserter(topic.partitions));
+    auto after = std::make_shared<const Topic>(std::move(topic));
+    ImageEditor editor(image);
+    editor.PutTopic(after);
+    return Done(&editor, PartitionsAdded{std::move(after), PartitionId(static_cast<int32_t>(first))});
+  }
+
+  Result<Applied> operator()(const SetTopicConfigs& c) const {
+    const TopicPtr before = image.FindTopic(c.id);
+    if (before == nullptr) return UnknownTopic(c.id);
+    Topic topic = *before;
+    for (const std::string& name : c.remove) topic.configs.erase(name);
+    for (const auto& [name, value] : c.set) topic.configs[name] = value;
+    CHRONIK_RETURN_IF_ERROR(CheckConfigBounds(topic.configs));
+    auto after = std::make_shared<const Topic>(std::move(topic));
+    ImageEditor editor(image);
+    editor.PutTopic(after);
+    return Done(&editor, TopicConfigsChanged{std::move(after)});
+  }
+
+  Result<Applied> operator()(const AllocateProducerIds& c) const {
+    const ProducerId first = image.next_producer_id();
+    if (c.count <= 0 || c.count > kMaxProducerIdsPerBlock ||
+        first.value > std::numeric_limits<int64_t>::max() - c.count) {
+      return Refuse(ErrorCode::kInvalidArgument, "a block of " + std::to_string(c.count) + " producer ids");
+    }
+    if (image.FindBroker(c.node) == nullptr) {
+      return Refuse(ErrorCode::kInvalidArgument, "broker " + std::to_string(c.node.value) + " is not registered");
+    }
+    ImageEditor editor(image);
+    editor.RaiseNextProducerId(first + c.count);
+    return Done(&editor, ProducerIdsAllocated{c.node, first, c.count});
+  }
+
+  Result<Applied> operator()(const SetClusterId& c) const {
+    if (c.cluster_id.empty() || c.cluster_id.size() > kMaxHostBytes) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    "a cluster id has 1 to " + std::to_string(kMaxHostBytes) + " characters");
+    }
+    if (!image.cluster_id().empty() && image.cluster_id() != c.cluster_id) {
+      return Refuse(ErrorCode::kInvalidArgument, "the cluster already has id '" + image.cluster_id() + "'");
+    }
+    ImageEditor editor(image);
+    editor.SetClusterId(c.cluster_id);
+    return Done(&editor, ClusterIdSet{});
+  }
+};
+
+}  // namespace
+
+Result<Applied> Apply(const MetadataImage& image, const Command& command) {
+  return std::visit(Applier{image}, command);
+}
+
+}  // namespace chronik::metadata

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cluster's metadata at one point of the `__meta` log: an immutable value that any thread may read and keep.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/base/ids.h"
+#include "kernel/metadata/command.h"
+#include "kernel/metadata/sorted_map.h"
+
+namespace chronik::metadata {
+
+struct Broker {
+  NodeId id;
+  std::string host;
+  uint16_t port = 0;
+  std::string rack;  // empty: none
+  friend bool operator==(const Broker&, const Broker&) = default;
+};
+
+struct Partition {
+  GroupId group;
+  std::vector<NodeId> replicas;  // the first is the preferred leader
+  friend bool operator==(const Partition&, const Partition&) = default;
+};
+
+struct Topic {
+  TopicId id;
+  std::string name;
+  std::vector<Partition> partitions;  // by partition number
+  ConfigMap configs;                  // explicitly set values; what they amount to: SettingsOf (topic_config.h)
+  std::string created_by;
+  friend bool operator==(const Topic&, const Topic&) = default;
+};
+using TopicPtr = std::shared_ptr<const Topic>;
+
+struct GroupMembership {
+  TopicId topic;
+  PartitionId partition;
+  friend bool operator==(const GroupMembership&, const GroupMembership&) = default;
+};
+
+class MetadataImage;
+using ImagePtr = std::shared_ptr<const MetadataImage>;
+
+class MetadataImage {
+ public:
+  static ImagePtr Empty();
+
+  const std::string& cluster_id() const { return cluster_id_; }  // empty: not set yet
+  // Commands that had an effect so far: grows with every new image, equal on every replica.
+  uint64_t version() const { return version_; }
+  GroupId next_group_id() const { return next_group_id_; }  // above every id ever used
+  ProducerId next_producer_id() const { return next_producer_id_; }
+
+  size_t broker_count() const { return brokers_.size(); }
+  const Broker* FindBroker(NodeId id) const { return brokers_.Find(id); }
+  std::vector<Broker> Brokers() const;  // ascending id
+
+  size_t topic_count() const { return by_name_.size(); }
+  size_t partition_count() const { return by_group_.size(); }
+  // Null if there is none.
+  TopicPtr FindTopic(std::string_view name) const;
+  TopicPtr FindTopic(const TopicId& id) const;
+  template <class F>  // f(const TopicPtr&), ascending name
+  void ForEachTopic(F&& f) const {
+    by_name_.ForEach([&f](const std::string&, const TopicPtr& topic) { f(topic); });
+  }
+
+  // Which partition a Raft group is.
+  std::optional<GroupMembership> FindGroup(GroupId id) const;
+  // Whether a committed DeleteTopic ended this group: only then may a replica drop its data. A group that the image
+  // does not know is not deleted for that.
+  bool IsDeleted(GroupId id) const;
+
+  template <class F>  // f(first, last) of each range of deleted groups, ascending
+  void ForEachDeletedRange(F&& f) const {
+    deleted_groups_.ForEach(f);
+  }
+
+  friend bool operator==(const MetadataImage& a, const MetadataImage& b);
+
+ private:
+  friend class ImageEditor;  // image_editor.h
+
+  std::string cluster_id_;
+  uint64_t version_ = 0;
+  GroupId next_group_id_ = kMetaGroup + 1;
+  ProducerId next_producer_id_{0};
+  SortedMap<NodeId, Broker> brokers_;
+  SortedMap<std::string, TopicPtr> by_name_;
+  SortedMap<TopicId, TopicPtr> by_id_;
+  SortedMap<GroupId, GroupMembership> by_group_;
+  // Tombstones, as ranges first -> last of deleted groups, merged where they touch: ids are handed out in sequence and
+  // never again, so this stays small.
+  SortedMap<GroupId, GroupId> deleted_groups_;
+  // Names with '.' written as '_': two that only differ in this would share metric names, as Kafka refuses.
+  SortedMap<std::string, std::string> collision_keys_;
+};
+
+}  // namespace chronik::metadata

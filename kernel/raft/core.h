@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The insides of RaftGroup: its state, and what it does with each input. raft.cc dispatches and collects the output,
+// election.cc has roles and elections, replication.cc the leader's side, follower.cc the follower's.
+//
+// An idle group holds this object, its term table (24 bytes a row), its configuration, and as leader a Progress per
+// peer.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "kernel/raft/log_view.h"
+#include "kernel/raft/progress.h"
+#include "kernel/raft/raft.h"
+#include "kernel/raft/ring.h"
+
+namespace chronik::raft {
+
+class RaftGroup::Impl {
+ public:
+  Impl(const Options& options, const InitialState& initial);
+
+  void Step(Input&& input, Output& out);
+
+ private:
+  friend class RaftGroup;
+  using Body = decltype(Message::body);
+
+  // A Persist on its way, and the index up to which its completion proves the log durable: a later truncation lowers
+  // `attests`, so that a completion never speaks for entries that replaced its own, not even for ones that came back
+  // with the same index and term (ABA).
+  struct InflightPersist {
+    uint64_t sequence;
+    LogIndex attests;
+  };
+  struct Barrier {
+    uint64_t context;
+    uint64_t round;  // the heartbeat round, begun after the barrier was asked for, that has to be answered
+  };
+  struct Vote {
+    NodeId voter;
+    bool granted;
+  };
+
+  // --- raft.cc: inputs and outputs
+  void Dispatch(Input& input);
+  void OnMessage(Message& message);
+  bool AcceptTerm(const Message& message);  // false: the message ends here
+  void OnStorageDone(uint64_t sequence);
+  void OnStorageFailed();
+  void Refuse(Input& input);  // after storage failed
+  Persist& OpenPersist();
+  void FinishStep(SoftState before);
+  void AppendToLog(const EntryMeta& entry);
+  void Send(NodeId to, Body body);       // promises nothing about this disk
+  void SendAfter(NodeId to, Body body);  // leaves once everything persisted so far is durable
+  void CommitTo(LogIndex index);
+  SoftState soft_state() const { return {role_, leader_, hard_.term}; }
+
+  // --- election.cc
+  void OnTick(uint32_t count);
+  void TickLeader();
+  void CheckQuorum();
+  void OnPeerLost(NodeId peer);
+  void OnVoteRequest(const Message& message, const VoteRequest& request);
+  void OnVoteResponse(const Message& message, const VoteResponse& response);
+  void OnTimeoutNow();
+  bool InLease() const;  // it leads, or has heard its leader within an election timeout
+  bool CanCampaign() const;
+  bool Alone() const;  // the only voter
+  void StartPreVote();
+  void StartElection(bool transfer);
+  void RecordVote(NodeId voter, bool granted);
+  void BecomeFollower(Term term, NodeId leader);
+  void BecomeLeader();
+  void LeaveRole();
+  void AdoptTerm(Term term, NodeId vote);
+  void ResetElectionTimer();
+  uint32_t Random(uint32_t bound);
+
+  // --- replication.cc
+  void OnPropose(const Propose& propose);
+  void OnAppendResponse(NodeId from, const AppendResponse& response);
+  void OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response);
+  void OnTransfer(NodeId target);
+  void OnReadBarrier(uint64_t context);
+  void Broadcast();
+  void Beat();
+  void Replicate(Progress& peer);
+  bool SendAppend(Progress& peer, bool allow_empty);
+  uint64_t CollectEntries(const Progress& peer, std::vector<EntryMeta>& entries) const;
+  void SendHeartbeat(Progress& peer);
+  void SendSnapshotOffer(Progress& peer);
+  void AdvanceCommit();
+  void AdvanceBarriers();
+  void MaybeTransfer(const Progress& peer);
+  void TrimWindow();
+  bool Confirmed() const { return role_ == Role::kLeader && log_.TermAt(commit()) == hard_.term; }
+  Progress* FindPeer(NodeId node);
+  LogIndex commit() const { return hard_.commit; }
+
+  // --- follower.cc
+  void OnAppendRequest(const Message& message, AppendRequest& request);
+  void OnHeartbeatRequest(const Message& message, const HeartbeatRequest& request);
+  void OnInstallSnapshot(const Message& message, const InstallSnapshot& offer);
+  void TakeEntries(std::vector<EntryMeta>&& entries, size_t known);
+  void AcceptAppend(NodeId from, LogIndex match);  // once it is on disk
+  void RejectAppend(NodeId from, const AppendRequest& request, EntryId hint);
+
+  const Options options_;
+  Configuration configuration_;
+  LogView log_;
+
+  HardState hard_;         // as of the newest Persist; commit also in between
+  LogIndex saved_commit_;  // the commit index in the newest Persist
+  bool hard_state_dirty_ = false;
+  Role role_ = Role::kFollower;
+  bool failed_ = false;
+  NodeId leader_;
+
+  LogIndex durable_;
+  uint64_t last_sequence_ = 0;
+  uint64_t done_sequence_ = 0;
+  Ring<InflightPersist> persists_;
+
+  // Of the Step that runs.
+  Output* out_ = nullptr;
+  bool persist_open_ = false;  // out_->persist.back() is this Step's
+
+  // Elections.
+  uint64_t random_state_;
+  uint32_t election_elapsed_ = 0;  // leader: since the last check of the quorum
+  uint32_t election_timeout_ = 0;
+  uint32_t heartbeat_elapsed_ = 0;
+  uint32_t transfer_elapsed_ = 0;
+  uint64_t own_vote_sequence_ = 0;  // candidate: its own vote counts once this is done; 0: it has been counted
+  std::vector<Vote> votes_;
+
+  // Leader only.
+  std::vector<Progress> peers_;
+  NodeId transfer_target_;
+  uint64_t uncommitted_bytes_ = 0;  // proposed in this term
+  LogIndex term_begin_;             // this leadership's no-op
+  uint64_t read_round_ = 0;         // the newest round begun
+  Ring<Barrier> barriers_;          // rounds ascend
+
+  uint64_t offset_conflicts_ = 0;
+};
+
+static_assert(sizeof(Progress) <= 128, "one per follower of every group that is led here");
+
+}  // namespace chronik::raft

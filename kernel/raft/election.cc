@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Roles and elections: timers, pre-vote (thesis 9.6), votes, check-quorum (6.2), leader stickiness (4.2.3).
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "kernel/base/invariant.h"
+#include "kernel/raft/core.h"
+#include "kernel/raft/quorum.h"
+
+namespace chronik::raft {
+
+using Impl = RaftGroup::Impl;
+
+// SplitMix64 (Steele, Lea, Flood, 2014): any seed will do, 0 too.
+uint32_t Impl::Random(uint32_t bound) {
+  random_state_ += 0x9e3779b97f4a7c15u;
+  uint64_t z = random_state_;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return static_cast<uint32_t>((z ^ (z >> 31)) % bound);
+}
+
+void Impl::ResetElectionTimer() {
+  election_elapsed_ = 0;
+  election_timeout_ = options_.election_ticks + Random(options_.election_ticks);
+}
+
+bool Impl::Alone() const { return configuration_.voters.size() == 1 && configuration_.voters[0] == options_.self; }
+
+bool Impl::CanCampaign() const { return Contains(configuration_.voters, options_.self); }
+
+bool Impl::InLease() const { return leader_ != NodeId{} && election_elapsed_ < options_.election_ticks; }
+
+void Impl::OnTick(uint32_t count) {
+  log_.ReleaseMemory();
+  persists_.ReleaseIfEmpty();
+  // More than two election timeouts in one go teach nothing new: the process was paused.
+  count = std::min(count, 2 * options_.election_ticks);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (role_ == Role::kLeader) {
+      TickLeader();
+      continue;
+    }
+    ++election_elapsed_;
+    if (election_elapsed_ < election_timeout_) continue;
+    leader_ = NodeId{};
+    if (CanCampaign()) {
+      StartPreVote();
+    } else {
+      ResetElectionTimer();
+    }
+  }
+}
+
+void Impl::TickLeader() {
+  if (transfer_target_ != NodeId{} && ++transfer_elapsed_ >= options_.election_ticks) transfer_target_ = NodeId{};
+  if (++election_elapsed_ >= options_.election_ticks) {
+    election_elapsed_ = 0;
+    CheckQuorum();
+    if (role_ != Role::kLeader) return;
+  }
+  if (++heartbeat_elapsed_ >= options_.heartbeat_ticks) {
+    heartbeat_elapsed_ = 0;
+    Beat();
+  }
+}
+
+// A leader that no majority answers must not go on believing in itself: its clients would wait for ever.
+void Impl::CheckQuorum() {
+  const bool heard = MajorityHolds(configuration_, [this](NodeId voter) {
+    if (voter == options_.self) return true;
+    const Progress* peer = FindPeer(voter);
+    return peer != nullptr && peer->recently_active;
+  });
+  if (!heard) return BecomeFollower(hard_.term, NodeId{});
+  for (Progress& peer : peers_) {
+    // Whatever was sent to a silent follower is lost: begin again where it surely is, one message at a time.
+    if (!peer.recently_active && peer.replicating()) peer.BecomeProbe();
+    peer.recently_active = false;
+    peer.inflight().ReleaseMemory();
+  }
+  TrimWindow();
+}
+
+void Impl::OnPeerLost(NodeId peer) {
+  if (role_ == Role::kLeader) {
+    Progress* progress = FindPeer(peer);
+    if (progress != nullptr && progress->replicating()) progress->BecomeProbe();
+    return;
+  }
+  if (role_ != Role::kFollower || peer != leader_) return;
+  // Forgetting the leader also ends this replica's loyalty to it: it may vote for another. Should the leader live, its
+  // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote.
+  leader_ = NodeId{};
+  election_elapsed_ = 0;
+  election_timeout_ = 1 + Random(3);
+}
+
+void Impl::StartPreVote() {
+  if (!CanCampaign()) return;
+  if (Alone()) return StartElection(false);
+  LeaveRole();
+  role_ = Role::kPreCandidate;
+  leader_ = NodeId{};
+  ResetElectionTimer();
+  for (const NodeId voter : configuration_.voters) {
+    if (voter == options_.self) continue;
+    // In the name of the term to come; nobody's term changes, this replica's neither.
+    const VoteRequest request{.pre = true, .transfer = false, .last = log_.last()};
+    out_->messages.push_back({options_.self, voter, hard_.term + 1, request});
+  }
+  RecordVote(options_.self, true);
+}
+
+void Impl::StartElection(bool transfer) {
+  LeaveRole();
+  AdoptTerm(hard_.term + 1, options_.self);
+  role_ = Role::kCandidate;
+  leader_ = NodeId{};
+  ResetElectionTimer();
+  own_vote_sequence_ = last_sequence_;
+  for (const NodeId voter : configuration_.voters) {
+    if (voter != options_.self) SendAfter(voter, VoteRequest{.pre = false, .transfer = transfer, .last = log_.last()});
+  }
+}
+
+void Impl::OnVoteRequest(const Message& message, const VoteRequest& request) {
+  // Whoever asks believes this replica to be a voter and may know a newer configuration: answer everybody (KIP-853
+  // notes the same). It is the candidate that counts only the voters of its configuration.
+  const EntryId last = log_.last();
+  const bool up_to_date = std::pair(request.last.term, request.last.index) >= std::pair(last.term, last.index);
+  if (request.pre) {
+    const bool may = message.term > hard_.term || (message.term == hard_.term && leader_ == NodeId{} &&
+                                                   (hard_.vote == NodeId{} || hard_.vote == message.from));
+    const bool granted = may && up_to_date;
+    // Granted in the term that was asked for, so that the answer matches the question; refused in the own one.
+    const Term term = granted ? message.term : hard_.term;
+    out_->messages.push_back({options_.self, message.from, term, VoteResponse{.pre = true, .granted = granted}});
+    return;
+  }
+  const bool may = hard_.vote == message.from || (hard_.vote == NodeId{} && leader_ == NodeId{});
+  if (!may || !up_to_date) return Send(message.from, VoteResponse{.pre = false, .granted = false});
+  if (hard_.vote != message.from) AdoptTerm(hard_.term, message.from);
+  ResetElectionTimer();
+  SendAfter(message.from, VoteResponse{.pre = false, .granted = true});
+}
+
+void Impl::OnVoteResponse(const Message& message, const VoteResponse& response) {
+  if (response.pre) {
+    if (role_ != Role::kPreCandidate) return;
+    if (response.granted && message.term != hard_.term + 1) return;  // to an older question
+  } else if (role_ != Role::kCandidate) {
+    return;
+  }
+  RecordVote(message.from, response.granted);
+}
+
+void Impl::OnTimeoutNow() {
+  if (role_ == Role::kFollower && CanCampaign()) StartElection(true);
+}
+
+// The first answer of a voter counts. May change the role.
+void Impl::RecordVote(NodeId voter, bool granted) {
+  if (!Contains(configuration_.voters, voter)) return;
+  const auto known = std::find_if(votes_.begin(), votes_.end(), [&](const Vote& vote) { return vote.voter == voter; });
+  if (known != votes_.end()) return;
+  votes_.push_back({voter, granted});
+  const auto majority_says = [this](bool wanted) {
+    return MajorityHolds(configuration_, [&](NodeId id) {
+      return std::any_of(votes_.begin(), votes_.end(),
+                         [&](const Vote& vote) { return vote.voter == id && vote.granted == wanted; });
+    });
+  };
+  if (majority_says(true)) {
+    if (role_ == Role::kPreCandidate) return StartElection(false);
+    return BecomeLeader();
+  }
+  if (majority_says(false)) BecomeFollower(hard_.term, NodeId{});
+}
+
+void Impl::AdoptTerm(Term term, NodeId vote) {
+  CHRONIK_CHECK(term.value <= static_cast<uint64_t>(std::numeric_limits<int32_t>::max()))
+      << "term " << term << " is no Kafka leader epoch any more";
+  hard_.term = term;
+  hard_.vote = vote;
+  hard_state_dirty_ = true;
+  OpenPersist();
+}
+
+void Impl::BecomeFollower(Term term, NodeId leader) {
+  LeaveRole();
+  if (term > hard_.term) AdoptTerm(term, NodeId{});
+  role_ = Role::kFollower;
+  leader_ = leader;
+  ResetElectionTimer();
+}
+
+void Impl::BecomeLeader() {
+  LeaveRole();
+  role_ = Role::kLeader;
+  leader_ = options_.self;
+  election_elapsed_ = 0;
+  heartbeat_elapsed_ = 0;
+  read_round_ = 0;
+  const LogIndex next = log_.last_index() + 1;
+  peers_.reserve(configuration_.voters.size() + configuration_.learners.size());
+  for (const NodeId voter : configuration_.voters) {
+    if (voter != options_.self) peers_.emplace_back(voter, false, next);
+  }
+  for (const NodeId learner : configuration_.learners) {
+    if (learner != options_.self) peers_.emplace_back(learner, true, next);
+  }
+  // The first entry of the term commits what earlier terms left behind (paper 5.4.2). The tail that is still on its
+  // way to this disk stays so: only StorageDone moves the own match (openraft #2118).
+  term_begin_ = next;
+  AppendToLog({next, hard_.term, log_.next_offset(), 0, 0, EntryKind::kNoop});
+  out_->persist.back().entries.push_back(*log_.Find(next));
+  Broadcast();
+}
+
+// What only the present role needs goes; a leader's promises about reading are off.
+void Impl::LeaveRole() {
+  votes_.clear();
+  own_vote_sequence_ = 0;
+  if (role_ != Role::kLeader) return;
+  for (; !barriers_.empty(); barriers_.pop_front()) out_->barriers_failed.push_back(barriers_.front().context);
+  peers_.clear();
+  peers_.shrink_to_fit();
+  transfer_target_ = NodeId{};
+  uncommitted_bytes_ = 0;
+  log_.ForgetThrough(commit());
+}
+
+}  // namespace chronik::raft

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Raft consensus for one group, as a pure state machine: no clock, disk, network, thread or random device.
+//
+//   In:   Step(Input, Output&) - ticks, messages from peers, proposals, completions of storage
+//   Out:  Output               - what to persist, what to send, what is committed
+//
+// The driver does with each Output, in this order:
+//   1. submits `persist` (if any) to storage; completions come back in order as StorageDone{sequence};
+//   2. sends `messages`: they promise nothing about this replica's disk;
+//   3. sends each of `messages_after` once StorageDone of its sequence was stepped: they promise durability. A promise
+//      about what is durable already is found among `messages`;
+//   4. applies entries up to `committed`, in index order, each once.
+// It may do other work between the steps, but never reorders two Outputs. A replica's own entries count towards commit
+// only when StorageDone said that they are durable - in a group of one, too.
+//
+// Reader's order: types.h, message.h, this file, core.h (the state), raft.cc (what an input does), election.cc (roles
+// and elections), replication.cc (leader's side), follower.cc, progress.h (what the leader knows of one follower),
+// log_view.h (indexes, terms and offsets of the log), quorum.h (majorities). Semantics follow the Raft paper, Ongaro's
+// thesis and etcd/raft; deviations are marked.
+//
+// Not here yet: the protocol that changes the configuration (joint consensus). A kConfiguration entry is replicated
+// like any other and changes nothing; quorum.h is the only place that will have to know of two majorities. A follower
+// that needs a snapshot is told so by Output::pull_snapshot; its driver installs it and makes a new RaftGroup of what
+// is then durable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "kernel/base/result.h"
+#include "kernel/raft/message.h"
+#include "kernel/raft/types.h"
+
+namespace chronik::raft {
+
+// Fixed for the life of the replica. Times are in ticks; the driver decides how long a tick is.
+struct Options {
+  NodeId self;
+  uint32_t election_ticks = 10;  // a follower starts a pre-vote after [n, 2n) ticks without a leader
+  uint32_t heartbeat_ticks = 1;
+  uint32_t max_append_bytes = 1u << 20;  // of one AppendRequest; at least one entry always goes
+  uint32_t max_inflight_messages = 256;  // AppendRequests to one follower without an answer
+  uint64_t max_inflight_bytes = 8u << 20;
+  uint64_t max_uncommitted_bytes = 16u << 20;   // proposals beyond are refused; one is always admitted
+  uint32_t max_uncommitted_entries = 1u << 16;  // likewise; bounds the metas kept (40 bytes each)
+  uint64_t random_seed = 1;                     // for election timeouts; the driver derives it from group and node
+};
+
+// What was durable at start: the log's bounds and term table as the log store reports them, and the newest
+// configuration. The driver has checked hard_state.commit <= last_index: a log that lost committed entries must not
+// take part (it comes back as a new incarnation). Everything up to RaftGroup::commit_index() may be applied before the
+// first Step.
+struct InitialState {
+  HardState hard_state;
+  EntryId previous;              // the entry before the first one; {0, 0} at the beginning
+  Offset previous_next_offset;   // base offset of the first entry
+  std::vector<TermStart> terms;  // of the entries in the log, ascending
+  LogIndex last_index;           // == previous.index if the log is empty
+  Offset next_offset;            // base offset of entry last_index + 1
+  Configuration configuration;
+  LogIndex applied;  // everything up to here is already in the state machine's snapshot
+};
+
+struct Tick {
+  uint32_t count = 1;
+};
+
+// New entries from a client of this group. Refused with kNotLeader or kOverloaded; otherwise Output::proposed says
+// where they stand. The driver stamps base_offset and term into the bodies before it persists them.
+struct Propose {
+  struct Entry {
+    EntryKind kind;
+    uint32_t offset_count;
+    uint32_t bytes;
+  };
+  std::vector<Entry> entries;
+};
+
+// Storage completed the Persist of this sequence and all before it.
+struct StorageDone {
+  uint64_t sequence;
+};
+
+// Storage failed for good: the replica steps down, promises nothing any more and ignores all but Tick.
+struct StorageFailed {};
+
+// The connection to this peer's process broke: if it is the leader, start a pre-vote soon instead of waiting.
+struct PeerLost {
+  NodeId peer;
+};
+
+struct TransferLeadership {
+  NodeId target;
+};
+
+// Answered by Output::barriers_passed once the replica is proven to be leader and has committed an entry of its term.
+struct ReadBarrier {
+  uint64_t context;  // > 0
+};
+
+// A follower that is alone in its configuration (or told so by an operator) does not wait for its timeout.
+struct CampaignNow {};
+
+using Input = std::variant<Tick, Message, Propose, StorageDone, StorageFailed, PeerLost, TransferLeadership,
+                           ReadBarrier, CampaignNow>;
+
+// To be made durable as one unit, in order of `sequence`. The first entry's index may be <= the last one in the log:
+// the old suffix goes. Completion is told by StorageDone with the same sequence, also if only hard_state is set.
+struct Persist {
+  uint64_t sequence = 0;
+  std::optional<HardState> hard_state;
+  std::vector<EntryMeta> entries;  // of proposals: in the order proposed; of an AppendRequest: a suffix of its entries
+};
+
+struct Proposed {
+  LogIndex first;
+  Term term;
+  Offset base_offset;
+};
+
+struct Output {
+  std::vector<Persist> persist;   // at most a few; usually none or one
+  std::vector<Message> messages;  // AppendRequests name entries; the driver reads their bodies from its log
+  std::vector<std::pair<uint64_t, Message>> messages_after;  // {sequence, message}
+  std::optional<LogIndex> committed;                         // the new commit index
+  std::optional<SoftState> soft_state;                       // changed
+  std::optional<Result<Proposed>> proposed;                  // the answer to a Propose input
+  std::vector<uint64_t> barriers_passed;
+  std::vector<uint64_t> barriers_failed;  // leadership was lost meanwhile
+  // An InstallSnapshot that this replica needs; repeated until it has caught up. When the driver has pulled it, it
+  // installs it only if commit_index() is still below last.index and TermAt(last.index) is not last.term, then makes a
+  // new RaftGroup.
+  std::optional<Message> pull_snapshot;
+
+  // Keeps the memory of the lists for the next Step.
+  void Clear() {
+    persist.clear();
+    messages.clear();
+    messages_after.clear();
+    committed.reset();
+    soft_state.reset();
+    proposed.reset();
+    barriers_passed.clear();
+    barriers_failed.clear();
+    pull_snapshot.reset();
+  }
+};
+
+// One follower as the leader sees it; for metrics, ISR and admin.
+struct PeerStatus {
+  NodeId peer;
+  LogIndex match;
+  LogIndex next;
+  bool recently_active = false;
+  bool learner = false;
+};
+
+class RaftGroup {
+ public:
+  class Impl;  // core.h
+
+  RaftGroup(const Options& options, const InitialState& initial);
+  ~RaftGroup();
+  RaftGroup(RaftGroup&&) noexcept;
+  RaftGroup& operator=(RaftGroup&&) noexcept;
+
+  // Appends to `out`; the caller clears it. Malformed or out-of-range peer messages are ignored, never asserted on.
+  void Step(Input input, Output& out);
+
+  // State, as of the last Step.
+  SoftState soft_state() const;
+  HardState hard_state() const;
+  LogIndex commit_index() const;
+  LogIndex last_index() const;
+  LogIndex durable_index() const;
+  Offset next_offset() const;  // base offset of the next entry: Kafka's log end offset
+  // Leader with a committed entry of its own term: only then is its commit index (and high watermark) known to be
+  // current.
+  bool leader_is_confirmed() const;
+  const std::vector<TermStart>& term_table() const;  // ascending; also Kafka's leader epochs
+  std::optional<Term> TermAt(LogIndex index) const;  // for [first - 1, last]
+  const Configuration& configuration() const;
+  std::vector<PeerStatus> peers() const;  // leader only, else empty
+  uint64_t uncommitted_bytes() const;
+  // AppendRequests refused because their Kafka offsets contradict this log. More than 0 calls for an operator.
+  uint64_t offset_conflicts() const;
+
+  // The state machine has applied up to `index` and storage has dropped entries before `first`; the term table shrinks.
+  void TruncatedPrefix(LogIndex first, Offset first_offset);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace chronik::raft

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// The leader's side: proposals, what each follower is sent next, what a majority has, reads, and handing over.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "kernel/base/invariant.h"
+#include "kernel/raft/core.h"
+#include "kernel/raft/quorum.h"
+
+namespace chronik::raft {
+
+using Impl = RaftGroup::Impl;
+
+namespace {
+
+constexpr size_t kMaxEntriesPerAppend = 4096;
+// Committed entries whose metas stay for followers that lag a little; who lags more is served from the log.
+constexpr uint64_t kLaggardEntries = 1024;
+constexpr uint32_t kSmallRing = 8;
+
+}  // namespace
+
+void Impl::OnPropose(const Propose& propose) {
+  if (role_ != Role::kLeader) {
+    out_->proposed = Error{ErrorCode::kNotLeader, "this replica does not lead the group"};
+    return;
+  }
+  if (transfer_target_ != NodeId{}) {
+    out_->proposed = Error{ErrorCode::kNotLeader, "leadership is being handed over"};
+    return;
+  }
+  uint64_t bytes = 0;
+  for (const Propose::Entry& entry : propose.entries) bytes += entry.bytes;
+  // One is always admitted, or a proposal above the limit could never pass (Redpanda #1503).
+  const uint64_t uncommitted = log_.last_index() - std::max(commit(), term_begin_ - 1);
+  if ((uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > options_.max_uncommitted_bytes) ||
+      (uncommitted > 0 && uncommitted + propose.entries.size() > options_.max_uncommitted_entries)) {
+    out_->proposed = Error{ErrorCode::kOverloaded, "too much is waiting to be committed"};
+    return;
+  }
+  out_->proposed = Proposed{log_.last_index() + 1, hard_.term, log_.next_offset()};
+  if (propose.entries.empty()) return;
+  std::vector<EntryMeta>& entries = OpenPersist().entries;
+  entries.reserve(propose.entries.size());
+  for (const Propose::Entry& e : propose.entries) {
+    entries.push_back({log_.last_index() + 1, hard_.term, log_.next_offset(), e.offset_count, e.bytes, e.kind});
+    AppendToLog(entries.back());
+  }
+  uncommitted_bytes_ += bytes;
+  Broadcast();
+}
+
+void Impl::Broadcast() {
+  for (Progress& peer : peers_) Replicate(peer);
+}
+
+// Sends what `peer` may have: entries, or else the news that some are committed.
+void Impl::Replicate(Progress& peer) {
+  while (SendAppend(peer, false)) {
+    if (!peer.replicating()) return;
+  }
+  if (peer.replicating() && std::min(commit(), peer.match()) > peer.told_commit) SendHeartbeat(peer);
+}
+
+// Returns whether an AppendRequest left. Without allow_empty only with entries in it, except for a probe.
+bool Impl::SendAppend(Progress& peer, bool allow_empty) {
+  if (peer.state() == Progress::State::kSnapshot || (peer.probing() && peer.probe_sent())) return false;
+  const LogIndex previous = peer.next() - 1;
+  const std::optional<Term> term = log_.TermAt(previous);
+  if (!term) {
+    SendSnapshotOffer(peer);
+    return false;
+  }
+  AppendRequest request;
+  request.previous = {previous, *term};
+  request.previous_next_offset = log_.NextOffsetAfter(previous).value_or(Offset(-1));
+  request.commit = commit();
+  const bool full =
+      peer.replicating() && peer.inflight().Full(options_.max_inflight_messages, options_.max_inflight_bytes);
+  const bool more = peer.next() <= log_.last_index();
+  if (full && !allow_empty) return false;
+  uint64_t bytes = 0;
+  LogIndex end = previous;
+  if (more && !full && peer.next() >= log_.window_first()) {
+    bytes = CollectEntries(peer, request.entries);
+    end = request.entries.back().index;
+  } else if (more && !full && peer.agreed()) {
+    // Older than the window: the driver will read them. How much it sends only the answer tells, hence one at a time.
+    if (peer.replicating()) peer.BecomeProbe();
+    end = request.read_through = log_.last_index();
+  } else if (!allow_empty && !peer.probing()) {
+    return false;  // nothing to say, or older entries whose predecessors are still under way
+  }
+  if (peer.probing()) {
+    peer.SentProbe(request.read_through != LogIndex{});
+  } else if (!request.entries.empty()) {
+    peer.SentEntries(end, bytes);
+  }
+  peer.told_commit = std::max(peer.told_commit, std::min(commit(), end));
+  Send(peer.peer(), std::move(request));
+  return true;
+}
+
+uint64_t Impl::CollectEntries(const Progress& peer, std::vector<EntryMeta>& entries) const {
+  uint64_t bytes = 0;
+  for (LogIndex i = peer.next(); const EntryMeta* entry = log_.Find(i); ++i) {
+    if (entries.size() == kMaxEntriesPerAppend) break;
+    if (!entries.empty() && bytes + entry->bytes > options_.max_append_bytes) break;
+    entries.push_back(*entry);
+    bytes += entry->bytes;
+  }
+  return bytes;
+}
+
+void Impl::SendHeartbeat(Progress& peer) {
+  // A follower must never be told to commit what it may not have (etcd #17855).
+  const LogIndex known = std::min(commit(), peer.match());
+  peer.told_commit = std::max(peer.told_commit, known);
+  Send(peer.peer(), HeartbeatRequest{.commit = known, .read_context = barriers_.empty() ? 0 : read_round_});
+}
+
+void Impl::SendSnapshotOffer(Progress& peer) {
+  if (peer.state() != Progress::State::kSnapshot) peer.BecomeSnapshot();
+  Send(peer.peer(), InstallSnapshot{log_.previous(), log_.previous_next_offset(), configuration_});
+}
+
+void Impl::Beat() {
+  if (!barriers_.empty() && barriers_.back().round > read_round_ && Confirmed()) ++read_round_;
+  for (Progress& peer : peers_) SendHeartbeat(peer);
+}
+
+void Impl::OnAppendResponse(NodeId from, const AppendResponse& response) {
+  Progress* peer = FindPeer(from);
+  if (role_ != Role::kLeader || peer == nullptr) return;
+  peer->recently_active = true;
+  if (response.rejected) {
+    // Its hint and this log's own terms together skip whole terms per round trip (etcd's findConflictByTerm).
+    const EntryId agreed = log_.LastNotAbove(response.conflict_hint.index, response.conflict_hint.term);
+    if (peer->Refused(response.rejected_index, agreed.index)) Replicate(*peer);
+    return;
+  }
+  if (response.match > log_.last_index()) return;  // nobody can have more than the leader: not from a correct peer
+  if (peer->Accepted(response.match)) {
+    AdvanceCommit();
+    TrimWindow();
+  }
+  Replicate(*peer);
+  MaybeTransfer(*peer);
+}
+
+void Impl::OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response) {
+  Progress* peer = FindPeer(from);
+  if (role_ != Role::kLeader || peer == nullptr) return;
+  peer->recently_active = true;
+  if (response.read_context <= read_round_) peer->read_round = std::max(peer->read_round, response.read_context);
+  if (peer->state() == Progress::State::kSnapshot) {
+    SendSnapshotOffer(*peer);  // a small message; the receiver knows whether it is busy with it
+  } else if (peer->probing()) {
+    if (peer->ResumeProbe()) SendAppend(*peer, true);
+  } else if (peer->match() < log_.last_index() && !peer->accepted_since_beat) {
+    // Something may be lost. If so, the follower refuses whatever follows it, and an empty message follows all.
+    SendAppend(*peer, true);
+  } else {
+    Replicate(*peer);
+  }
+  peer->accepted_since_beat = false;
+  AdvanceBarriers();
+}
+
+// Commits what a majority has on disk, if it is of this term (paper 5.4.2, LogCabin #44). Deviation from etcd: never
+// beyond what is on the own disk, so that readers may take committed entries from there.
+void Impl::AdvanceCommit() {
+  const LogIndex majority = MajorityReached<LogIndex>(configuration_, [this](NodeId voter) {
+    if (voter == options_.self) return durable_;
+    const Progress* peer = FindPeer(voter);
+    return peer == nullptr ? LogIndex{} : peer->match();
+  });
+  const LogIndex candidate = std::min(majority, durable_);
+  if (candidate <= commit() || log_.TermAt(candidate) != hard_.term) return;
+  CommitTo(candidate);
+  TrimWindow();
+  Broadcast();
+  AdvanceBarriers();
+}
+
+void Impl::OnReadBarrier(uint64_t context) {
+  if (role_ != Role::kLeader) {
+    out_->barriers_failed.push_back(context);
+    return;
+  }
+  barriers_.push_back({context, read_round_ + 1});
+  AdvanceBarriers();
+}
+
+// A barrier passes once a majority answered a heartbeat that left after the barrier was asked for (thesis 6.4), and
+// not before an entry of this term is committed: until then the commit index may be behind what an earlier leader
+// acknowledged.
+void Impl::AdvanceBarriers() {
+  if (barriers_.empty() || !Confirmed()) return;
+  const uint64_t proven = MajorityReached<uint64_t>(configuration_, [this](NodeId voter) {
+    if (voter == options_.self) return Alone() ? std::numeric_limits<uint64_t>::max() : read_round_;
+    const Progress* peer = FindPeer(voter);
+    return peer == nullptr ? 0 : peer->read_round;
+  });
+  while (!barriers_.empty() && barriers_.front().round <= proven) {
+    out_->barriers_passed.push_back(barriers_.front().context);
+    barriers_.pop_front();
+  }
+  if (barriers_.empty()) {
+    barriers_.ReleaseIfEmpty();
+  } else if (proven >= read_round_) {
+    // No round is under way: begin one for all that gathered.
+    ++read_round_;
+    for (Progress& peer : peers_) SendHeartbeat(peer);
+  }
+}
+
+void Impl::OnTransfer(NodeId target) {
+  if (role_ != Role::kLeader) return;
+  Progress* peer = FindPeer(target);
+  if (peer == nullptr || peer->learner()) return;
+  transfer_target_ = target;
+  transfer_elapsed_ = 0;
+  Replicate(*peer);
+  MaybeTransfer(*peer);
+}
+
+void Impl::MaybeTransfer(const Progress& peer) {
+  if (role_ == Role::kLeader && peer.peer() == transfer_target_ && peer.match() == log_.last_index()) {
+    Send(peer.peer(), TimeoutNow{});
+  }
+}
+
+// Keeps the metas that are not committed, and those that followers who keep up still have to be sent.
+void Impl::TrimWindow() {
+  LogIndex done = commit();
+  for (const Progress& peer : peers_) {
+    if (peer.replicating()) done = std::min(done, peer.match());
+  }
+  const uint64_t last = log_.last_index().value;
+  const LogIndex bound = std::min(commit(), LogIndex(last > kLaggardEntries ? last - kLaggardEntries : 0));
+  log_.ForgetThrough(std::max(done, bound));
+  // A group of one may get no ticks, so a burst's memory goes here; what a trickle of proposals needs stays.
+  log_.ReleaseMemory(kSmallRing);
+  persists_.ReleaseIfEmpty(kSmallRing);
+}
+
+Progress* Impl::FindPeer(NodeId node) {
+  for (Progress& peer : peers_) {
+    if (peer.peer() == node) return &peer;
+  }
+  return nullptr;
+}
+
+}  // namespace chronik::raft

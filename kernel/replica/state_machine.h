@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a replica drives: the state that follows from the committed entries of its group.
+#pragma once
+
+#include "kernel/base/bytes.h"
+#include "kernel/base/result.h"
+#include "kernel/log/entry.h"
+#include "kernel/raft/types.h"
+
+namespace chronik::replica {
+
+// All calls on the group's shard thread. A call may propose to the replica, but not destroy it.
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+
+  // The state as EncodeCheckpoint wrote it; called once, before the first Apply, and only if there is a checkpoint.
+  virtual Status RestoreCheckpoint(ByteView checkpoint) = 0;
+  // A versioned encoding of the state after the last Apply.
+  virtual Bytes EncodeCheckpoint() const = 0;
+  // The next committed entry, in index order, each once.
+  virtual void Apply(const log::Entry& entry) = 0;
+  // The high watermark moved: entries below it were applied.
+  virtual void OnHighWatermark(Offset high_watermark) = 0;
+  // Entries that were proposed but not committed are gone, or may be: drop what was derived from them.
+  virtual void OnPendingLost() = 0;
+  // The role or leader changed. Comes with OnPendingLost.
+  virtual void OnSoftState(const raft::SoftState& state) = 0;
+  // This replica leads and has applied everything that earlier leaders committed: it may serve clients.
+  virtual void OnReady() = 0;
+};
+
+}  // namespace chronik::replica

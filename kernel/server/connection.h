@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client connection on its shard: frames in, responses out in the order of the requests, everything bounded.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/server/dispatcher.h"
+#include "kernel/server/server_state.h"
+
+namespace chronik::server {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(ServerState& state, ShardState& shard, boost::asio::ip::tcp::socket socket);
+  ~Connection();
+
+  void Start();
+  // Takes no more requests; closes once those in flight are answered.
+  void Drain();
+  void Close();
+
+ private:
+  struct Slot {  // one request in flight, in order of arrival
+    uint64_t id;
+    bool answered = false;
+    ByteChain response;
+    size_t charged = 0;
+  };
+
+  void Read();
+  void OnRead(size_t bytes);
+  bool TakeFrames();
+  bool CheckLength(int32_t length);
+  void Dispatch(Bytes frame);
+  void OnAnswer(uint64_t id, Responder::Kind kind, ByteChain response, const std::string& why);
+  void Write();
+  void OnWritten(const boost::system::error_code& error);
+  bool MayRead() const;
+  void Charge(size_t bytes);
+  void Uncharge(size_t bytes);
+  void ArmTimer();
+  void OnTimer();
+  void Refuse(const std::string& what);
+  std::string GuessProtocol() const;
+
+  ServerState& state_;
+  ShardState& shard_;
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  const std::string peer_;
+  // [begin_, end_) of the block has arrived and is not taken yet.
+  Bytes block_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  bool reading_ = false;
+  bool closed_ = false;
+  bool draining_ = false;
+  bool writing_ = false;
+  bool waits_for_memory_ = false;
+  uint64_t next_id_ = 0;
+  std::deque<Slot> slots_;
+  size_t charged_ = 0;
+  std::vector<ByteChain> out_;  // being written
+  size_t out_charged_ = 0;
+  std::chrono::steady_clock::time_point last_arrival_;
+};
+
+}  // namespace chronik::server

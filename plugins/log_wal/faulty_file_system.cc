@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/log_wal/faulty_file_system.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace chronik_log_wal {
+
+class FaultyFile final : public File {
+ public:
+  FaultyFile(std::shared_ptr<FaultyDisk> disk, uint64_t epoch, std::string path, FaultyDisk::InodePtr inode)
+      : disk_(std::move(disk)), epoch_(epoch), path_(std::move(path)), inode_(std::move(inode)) {}
+
+  int WriteAt(uint64_t position, std::vector<iovec>& parts) override {
+    std::string bytes;
+    for (const iovec& part : parts) bytes.append(static_cast<const char*>(part.iov_base), part.iov_len);
+    const std::scoped_lock lock(disk_->mutex_);
+    bool torn = false;
+    if (const int error = disk_->Begin(epoch_, &torn)) return error;
+    if (torn) bytes.resize(bytes.empty() ? 0 : disk_->random_() % bytes.size());
+    const int error = disk_->Write(*inode_, position, bytes);
+    if (torn) disk_->Die();
+    return torn ? EIO : error;
+  }
+  int ReadAt(uint64_t position, void* out, size_t size) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    if (position + size > inode_->cache.size()) return ENODATA;
+    inode_->cache.copy(static_cast<char*>(out), size, position);
+    return 0;
+  }
+  int SyncData() override {
+    const std::scoped_lock lock(disk_->mutex_);
+    bool torn = false;
+    if (const int error = disk_->Begin(epoch_, &torn)) return error;
+    for (const std::string& part : disk_->failing_) {
+      if (path_.find(part) == std::string::npos) continue;
+      inode_->dirty.clear();  // as Linux does: marked clean though never written
+      return EIO;
+    }
+    if (torn) {
+      disk_->Die();
+      return EIO;
+    }
+    disk_->SyncInode(*inode_);
+    return 0;
+  }
+  int Truncate(uint64_t size) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    bool torn = false;
+    if (const int error = disk_->Begin(epoch_, &torn)) return error;
+    if (torn) {
+      disk_->Die();
+      return EIO;
+    }
+    inode_->cache.resize(size, '\0');
+    return 0;
+  }
+  int Size(uint64_t* out) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    *out = inode_->cache.size();
+    return 0;
+  }
+
+ private:
+  const std::shared_ptr<FaultyDisk> disk_;
+  const uint64_t epoch_;
+  const std::string path_;
+  const FaultyDisk::InodePtr inode_;
+};
+
+class FaultyMount final : public FileSystem {
+ public:
+  FaultyMount(std::shared_ptr<FaultyDisk> disk, uint64_t epoch) : disk_(std::move(disk)), epoch_(epoch) {}
+
+  int Open(const std::string& path, bool create, FilePtr* out) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    auto found = disk_->names_.find(path);
+    if (found == disk_->names_.end()) {
+      if (!create) return ENOENT;
+      if (!disk_->names_.contains(FaultyDisk::Parent(path))) return ENOENT;
+      if (const int error = Name({"", path, std::make_shared<FaultyDisk::Inode>()})) return error;
+      found = disk_->names_.find(path);
+    }
+    *out = std::make_shared<FaultyFile>(disk_, epoch_, path, found->second);
+    return 0;
+  }
+  int SyncDirectory(const std::string& path) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    bool torn = false;
+    if (const int error = disk_->Begin(epoch_, &torn)) return error;
+    if (torn) {
+      disk_->Die();
+      return EIO;
+    }
+    if (!disk_->names_.contains(path)) return ENOENT;
+    for (const auto& change : disk_->unsynced_changes_[path]) FaultyDisk::Apply(change, &disk_->platter_names_);
+    disk_->unsynced_changes_.erase(path);
+    return 0;
+  }
+  int MakeDirectory(const std::string& path) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    if (disk_->names_.contains(path)) return 0;
+    auto inode = std::make_shared<FaultyDisk::Inode>();
+    inode->directory = true;
+    return Name({"", path, inode});
+  }
+  int Rename(const std::string& from, const std::string& to) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    const auto found = disk_->names_.find(from);
+    return found == disk_->names_.end() ? ENOENT : Name({from, to, found->second});
+  }
+  int Remove(const std::string& path) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    return disk_->names_.contains(path) ? Name({path, "", nullptr}) : 0;
+  }
+  int RemoveDirectory(const std::string& path) override {
+    std::vector<std::string> names;
+    if (const int error = List(path, &names)) return error == ENOENT ? 0 : error;
+    const std::scoped_lock lock(disk_->mutex_);
+    for (const std::string& name : names) {
+      if (const int error = Name({path + "/" + name, "", nullptr})) return error;
+    }
+    return Name({path, "", nullptr});
+  }
+  int List(const std::string& path, std::vector<std::string>* names) override {
+    const std::scoped_lock lock(disk_->mutex_);
+    if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    if (!disk_->names_.contains(path)) return ENOENT;
+    for (const auto& [name, inode] : disk_->names_) {
+      if (FaultyDisk::Parent(name) == path) names->push_back(name.substr(path.size() + 1));
+    }
+    return 0;
+  }
+  int FreeBytes(const std::string&, uint64_t* out) override {
+    const uint64_t used = disk_->BytesUsed();
+    const std::scoped_lock lock(disk_->mutex_);
+    *out = disk_->limit_ > used ? disk_->limit_ - used : 0;
+    return 0;
+  }
+  int Lock(const std::string&) override { return 0; }
+
+ private:
+  int Name(const FaultyDisk::NameChange& change) {
+    bool torn = false;
+    if (const int error = disk_->Begin(epoch_, &torn)) return error;
+    disk_->Change(change);
+    if (torn) disk_->Die();
+    return torn ? EIO : 0;
+  }
+
+  const std::shared_ptr<FaultyDisk> disk_;
+  const uint64_t epoch_;
+};
+
+FaultyDisk::FaultyDisk(uint32_t seed) : random_(seed) {
+  auto data = std::make_shared<Inode>();
+  data->directory = true;
+  names_["/data"] = data;
+  platter_names_ = names_;
+}
+
+std::unique_ptr<FileSystem> FaultyDisk::Mount() {
+  const std::scoped_lock lock(mutex_);
+  return std::make_unique<FaultyMount>(shared_from_this(), epoch_);
+}
+
+int FaultyDisk::Begin(uint64_t epoch, bool* torn) {
+  if (dead_ || epoch != epoch_) return EIO;
+  ++operations_;
+  *torn = crash_at_ != 0 && operations_ >= crash_at_;
+  return 0;
+}
+
+int FaultyDisk::Write(Inode& inode, uint64_t position, const std::string& bytes) {
+  const uint64_t end = position + bytes.size();
+  if (end > inode.cache.size()) {
+    uint64_t used = end - inode.cache.size();
+    for (const auto& [name, other] : names_) used += other->cache.size();
+    if (limit_ != 0 && used > limit_) return ENOSPC;
+    inode.cache.resize(end, '\0');
+  }
+  inode.cache.replace(position, bytes.size(), bytes);
+  for (uint64_t sector = position / kSectorBytes; sector * kSectorBytes < end; ++sector) inode.dirty.insert(sector);
+  return 0;
+}
+
+void FaultyDisk::SyncInode(Inode& inode) {
+  inode.platter.resize(inode.cache.size(), '\0');
+  for (const uint64_t sector : inode.dirty) {
+    const uint64_t at = sector * kSectorBytes;
+    if (at < inode.cache.size()) inode.platter.replace(at, kSectorBytes, inode.cache.substr(at, kSectorBytes));
+  }
+  inode.platter.resize(inode.cache.size());
+  inode.dirty.clear();
+}
+
+void FaultyDisk::Apply(const NameChange& change, std::map<std::string, InodePtr>* names) {
+  if (!change.removed.empty()) names->erase(change.removed);
+  if (!change.added.empty()) (*names)[change.added] = change.inode;
+}
+
+void FaultyDisk::Change(const NameChange& change) {
+  Apply(change, &names_);
+  unsynced_changes_[Parent(change.added.empty() ? change.removed : change.added)].push_back(change);
+}
+
+void FaultyDisk::Die() { dead_ = true; }
+
+void FaultyDisk::CrashAfter(uint64_t operations) {
+  const std::scoped_lock lock(mutex_);
+  crash_at_ = operations == 0 ? 0 : operations_ + operations;
+}
+
+void FaultyDisk::Crash() {
+  const std::scoped_lock lock(mutex_);
+  Die();
+}
+
+bool FaultyDisk::crashed() const {
+  const std::scoped_lock lock(mutex_);
+  return dead_;
+}
+
+uint64_t FaultyDisk::operations() const {
+  const std::scoped_lock lock(mutex_);
+  return operations_;
+}
+
+void FaultyDisk::Reboot() {
+  const std::scoped_lock lock(mutex_);
+  for (auto& [directory, changes] : unsynced_changes_) {
+    changes.resize(random_() % (changes.size() + 1));
+    for (const NameChange& change : changes) Apply(change, &platter_names_);
+  }
+  unsynced_changes_.clear();
+  // What is in a directory that did not survive is gone too.
+  for (auto at = platter_names_.begin(); at != platter_names_.end();) {
+    const std::string parent = Parent(at->first);
+    at = parent.empty() || platter_names_.contains(parent) ? std::next(at) : platter_names_.erase(at);
+  }
+  names_ = platter_names_;
+  const uint32_t survives_percent = random_() % 3 * 50;
+  for (auto& [name, inode] : names_) {
+    if (random_() % 2 == 0) inode->platter.resize(inode->cache.size(), '\0');
+    for (const uint64_t sector : inode->dirty) {
+      const uint64_t at = sector * kSectorBytes;
+      if (at >= inode->cache.size() || random_() % 100 >= survives_percent) continue;
+      const uint64_t end = std::min<uint64_t>(at + kSectorBytes, inode->platter.size());
+      if (at < end) inode->platter.replace(at, end - at, inode->cache.substr(at, end - at));
+    }
+    inode->dirty.clear();
+    inode->cache = inode->platter;
+  }
+  dead_ = false;
+  crash_at_ = 0;
+  ++epoch_;
+}
+
+void FaultyDisk::FailSync(const std::string& path_part) {
+  const std::scoped_lock lock(mutex_);
+  failing_.push_back(path_part);
+}
+
+void FaultyDisk::LimitBytes(uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  limit_ = bytes;
+}
+
+void FaultyDisk::FlipBit(const std::string& path, uint64_t position) {
+  const std::scoped_lock lock(mutex_);
+  Inode& inode = *names_.at(path);
+  inode.cache.at(position) ^= 4;
+  if (position < inode.platter.size()) inode.platter[position] = inode.cache[position];
+}
+
+void FaultyDisk::Put(const std::string& path, const std::string& content) {
+  const std::scoped_lock lock(mutex_);
+  for (std::string parent = Parent(path); !parent.empty(); parent = Parent(parent)) {
+    auto inode = std::make_shared<Inode>();
+    inode->directory = true;
+    names_.try_emplace(parent, inode);
+  }
+  auto inode = std::make_shared<Inode>();
+  inode->cache = content;
+  inode->platter = content;
+  names_[path] = inode;
+  platter_names_ = names_;
+}
+
+std::vector<std::string> FaultyDisk::Files(const std::string& part) const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [name, inode] : names_) {
+    if (!inode->directory && name.find(part) != std::string::npos) out.push_back(name);
+  }
+  return out;
+}
+
+std::string FaultyDisk::Content(const std::string& path) const {
+  const std::scoped_lock lock(mutex_);
+  return names_.at(path)->cache;
+}
+
+std::map<std::string, std::string> FaultyDisk::Snapshot() const {
+  const std::scoped_lock lock(mutex_);
+  std::map<std::string, std::string> out;
+  for (const auto& [name, inode] : names_) {
+    if (!inode->directory) out[name] = inode->cache;
+  }
+  return out;
+}
+
+uint64_t FaultyDisk::BytesUsed() const {
+  const std::scoped_lock lock(mutex_);
+  uint64_t used = 0;
+  for (const auto& [name, inode] : names_) used += inode->cache.size();
+  return used;
+}
+
+}  // namespace chronik_log_wal

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// A machine's disk for tests: what was written is in a page cache until it is synced, and a crash at a chosen operation keeps
+// a random part of the rest, sector by sector. Also fails syncs, runs full, and rots.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plugins/log_wal/file_system.h"
+
+namespace chronik_log_wal {
+
+class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
+ public:
+  static constexpr size_t kSectorBytes = 512;
+
+  explicit FaultyDisk(uint32_t seed);  // with the directory /data
+  // A view for one store; it fails with EIO once the machine has crashed, also after the reboot.
+  std::unique_ptr<FileSystem> Mount();
+
+  // The power goes at the n-th changing operation from now, in its middle. 0: never.
+  void CrashAfter(uint64_t operations);
+  void Crash();
+  bool crashed() const;
+  uint64_t operations() const;  // so far
+  void Reboot();                // a random outcome of the crash becomes the disk
+  void FailSync(const std::string& path_part);  // every sync of such files from now on; their unsynced pages are lost
+  void LimitBytes(uint64_t bytes);              // of all files together; 0: no limit
+  void FlipBit(const std::string& path, uint64_t position);
+  void Put(const std::string& path, const std::string& content);
+  std::vector<std::string> Files(const std::string& part) const;
+  std::string Content(const std::string& path) const;
+  std::map<std::string, std::string> Snapshot() const;  // every file
+  uint64_t BytesUsed() const;
+
+ private:
+  friend class FaultyFile;
+  friend class FaultyMount;
+  struct Inode {
+    std::string cache;
+    std::string platter;
+    std::set<uint64_t> dirty;  // sectors
+    bool directory = false;
+  };
+  using InodePtr = std::shared_ptr<Inode>;
+  struct NameChange {
+    std::string removed;
+    std::string added;
+    InodePtr inode;
+  };
+
+  // With `mutex_` held. EIO: the machine is dead. `*torn`: this very operation is the one that is cut.
+  int Begin(uint64_t epoch, bool* torn);
+  int Write(Inode& inode, uint64_t position, const std::string& bytes);
+  void SyncInode(Inode& inode);
+  void Die();
+  void Change(const NameChange& change);
+  static std::string Parent(const std::string& path) { return path.substr(0, path.rfind('/')); }
+  static void Apply(const NameChange& change, std::map<std::string, InodePtr>* names);
+
+  mutable std::mutex mutex_;
+  std::mt19937 random_;
+  std::map<std::string, InodePtr> names_;
+  std::map<std::string, InodePtr> platter_names_;
+  std::map<std::string, std::vector<NameChange>> unsynced_changes_;  // by directory, in order
+  std::vector<std::string> failing_;
+  uint64_t operations_ = 0;
+  uint64_t crash_at_ = 0;
+  uint64_t limit_ = 0;
+  uint64_t epoch_ = 1;
+  bool dead_ = false;
+};
+
+}  // namespace chronik_log_wal

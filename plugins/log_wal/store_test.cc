@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: what the interface promises, over restarts, and what happens when the disk misbehaves. Method: a store on a test disk,
+// compared with a plain model of each log.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "plugins/log_wal/store_rig.h"
+
+namespace chronik_log_wal {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  void SetUp() override { Boot(); }
+  void Boot(Options options = SmallOptions()) {
+    rig_ = std::make_unique<StoreRig>(disk_, std::move(options));
+    const Failure started = rig_->Start();
+    ASSERT_TRUE(started.ok()) << started.message;
+  }
+  void Restart(Options options = SmallOptions()) {
+    rig_.reset();
+    Boot(std::move(options));
+  }
+  // A start that must fail, and must leave every file alone.
+  chr_status RefusedStart() {
+    const auto before = disk_->Snapshot();
+    const Failure started = StoreRig(disk_).Start();
+    EXPECT_EQ(disk_->Snapshot(), before);
+    message_ = started.message;
+    return started.status;
+  }
+  void Append(uint64_t id, size_t count, size_t bytes = 100, uint64_t term = 1) {
+    const auto entries = Continue(model_[id], count, bytes, term);
+    ASSERT_EQ(rig_->Wait(rig_->Append(id, entries)), CHR_OK);
+    model_[id].Append(entries);
+  }
+  void ExpectImage(uint64_t id) {
+    LogImage found;
+    ASSERT_EQ(rig_->ReadImage(id, &found), CHR_OK);
+    EXPECT_EQ(found, model_[id]) << Describe(found) << "\n" << Describe(model_[id]);
+  }
+  // Journal files that are in use, oldest first.
+  std::vector<std::string> Journal() { return disk_->Files("/journal/j-"); }
+  // The journal's frames that begin at `from`, found by their magic.
+  std::vector<uint64_t> Frames(const std::string& path) {
+    const std::string content = disk_->Content(path);
+    std::vector<uint64_t> out;
+    for (uint64_t at = kFileHeaderBytes; at + 4 <= content.size(); at += kFrameAlign) {
+      if (content.compare(at, 4, "CHRF") == 0) out.push_back(at);
+    }
+    return out;
+  }
+
+  std::shared_ptr<FaultyDisk> disk_ = std::make_shared<FaultyDisk>(1);
+  std::unique_ptr<StoreRig> rig_;
+  std::map<uint64_t, LogImage> model_;
+  std::string message_;
+};
+
+TEST_F(StoreTest, ALogIsTheSameAfterARestart) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 40; ++i) Append(1, 3, 900);
+  const chr_hard_state hard_state{5, 3, 100};
+  ASSERT_EQ(rig_->Wait(rig_->Append(1, {}, &hard_state)), CHR_OK);
+  model_[1].term = 5, model_[1].vote = 3, model_[1].commit = 100;
+  for (int restart = 0; restart < 3; ++restart) {
+    ExpectImage(1);
+    Restart();
+    EXPECT_EQ(rig_->Groups(), std::vector<uint64_t>{1});
+    ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  }
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, ReadsFindEntriesByIndexOffsetAndTimestampInSegmentsAndTail) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 60; ++i) Append(1, 2, 1000);  // far more than the tail may hold
+  const LogImage& model = model_[1];
+  const uint64_t end = model.last_index() + 1;
+  std::vector<LogEntry> got;
+  for (const LogEntry& wanted : model.entries) {
+    ASSERT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, static_cast<int64_t>(wanted.index), end, 1, 0, &got), CHR_OK);
+    ASSERT_EQ(got, std::vector<LogEntry>{wanted});
+    if (wanted.offset_count == 0) continue;
+    ASSERT_EQ(rig_->Read(1, CHR_LOG_BY_OFFSET, wanted.base_offset + wanted.offset_count - 1, end, 1, 0, &got), CHR_OK);
+    ASSERT_EQ(got, std::vector<LogEntry>{wanted});
+    ASSERT_EQ(rig_->Read(1, CHR_LOG_BY_TIMESTAMP, wanted.max_timestamp, end, 1, 0, &got), CHR_OK);
+    ASSERT_EQ(got, std::vector<LogEntry>{wanted});
+  }
+  ASSERT_EQ(rig_->Read(1, CHR_LOG_BY_MAX_TIMESTAMP, 0, 20, 1, 0, &got), CHR_OK);
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(got[0].index, 19u);
+  ASSERT_EQ(rig_->Read(1, CHR_LOG_BY_OFFSET, model.next_offset(), end, 1, 0, &got), CHR_OK);
+  EXPECT_TRUE(got.empty());
+  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, 0, end, 1, 0, &got), CHR_E_RANGE);
+  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, static_cast<int64_t>(end) + 1, end, 1, 0, &got), CHR_E_RANGE);
+}
+
+TEST_F(StoreTest, TheVoteSurvivesAResetThatWasSubmittedBehindIt) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 3);
+  const chr_hard_state vote{9, 2, 3};
+  (void)rig_->Append(1, {}, &vote);  // not waited for: the reset is submitted while it is queued
+  const uint64_t reset = rig_->Reset(1, 50, 8, 77);
+  ASSERT_EQ(rig_->Wait(reset), CHR_OK);
+  model_[1].term = 9, model_[1].vote = 2, model_[1].commit = 3;
+  model_[1].Reset(50, 8, 77);
+  ExpectImage(1);
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, ATruncationInOneRoundWithItsAppendHasTheRightStart) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 10);
+  for (int i = 0; i < 30; ++i) {  // some of these share a round
+    const auto entries = Continue(model_[1], 10, 50);
+    (void)rig_->Append(1, entries);
+    model_[1].Append(entries);
+    model_[1].TruncatePrefix(entries[5].index);
+    (void)rig_->TruncatePrefix(1, entries[5].index);
+  }
+  rig_->WaitAll();
+  ExpectImage(1);
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, TruncationInsideSegmentsSurvivesAndFreesTheirFiles) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 100; ++i) Append(1, 2, 1000);
+  const uint64_t index = model_[1].last_index() - 20;
+  ASSERT_EQ(rig_->Wait(rig_->TruncatePrefix(1, index)), CHR_OK);
+  model_[1].TruncatePrefix(index);
+  ExpectImage(1);
+  for (int i = 0; i < 100; ++i) Append(1, 2, 1000);
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+  ASSERT_EQ(rig_->Wait(rig_->TruncatePrefix(1, model_[1].last_index() + 1)), CHR_OK);
+  model_[1].TruncatePrefix(model_[1].last_index() + 1);
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, AGroupMovesBetweenLanesAndEveryLaneMayDropItsFiles) {
+  ASSERT_TRUE(rig_->Open(1, 0).ok());
+  for (uint32_t move = 1; move < 8; ++move) {
+    Append(1, 3, 500);
+    rig_->Close(1);
+    ASSERT_TRUE(rig_->Open(1, move % 3).ok());
+    ASSERT_TRUE(rig_->Open(2, move % 3).ok());
+    for (int i = 0; i < 80; ++i) Append(2, 1, 2000);  // so that this lane's files are dropped, but not the last lane's
+    rig_->Close(2);
+    ExpectImage(1);
+    if (move % 2 == 0) {
+      rig_->Close(1);
+      Restart();
+      ASSERT_TRUE(rig_->Open(1, move % 3, false).ok());
+      ExpectImage(1);
+    }
+  }
+}
+
+TEST_F(StoreTest, ADestroyedGroupStaysAwayAndANewOneOfItsNameKeepsItsData) {
+  ASSERT_TRUE(rig_->Open(2, 1).ok());
+  ASSERT_TRUE(rig_->Open(1, 0).ok());
+  for (int i = 0; i < 100; ++i) Append(1, 1, 1000);
+  rig_->Close(1);
+  ASSERT_EQ(rig_->Destroy(1), CHR_OK);
+  EXPECT_EQ(rig_->Open(1, 0, false).status, CHR_E_NOT_FOUND);
+  model_[1] = {};
+  ASSERT_TRUE(rig_->Open(1, 1).ok());
+  for (int i = 0; i < 100; ++i) Append(1, 1, 1000);
+  for (int i = 0; i < 100; ++i) Append(2, 1, 2000);  // lane 1 drops the file with the new group's beginning
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 1, false).ok());
+  ExpectImage(1);
+  rig_->Close(1);
+  ASSERT_EQ(rig_->Destroy(1), CHR_OK);
+  Restart();
+  EXPECT_EQ(rig_->Groups(), std::vector<uint64_t>{2});
+}
+
+TEST_F(StoreTest, JournalFilesAreRecycledAndTheirOldFramesAreNotBelieved) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  std::string newest;
+  for (int i = 0; i < 400; ++i) Append(1, 1, 3000);
+  EXPECT_LE(Journal().size(), kJournalFilesPendingMax + 2);
+  for (int restart = 0; restart < 4; ++restart) {
+    Restart();
+    ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+    ExpectImage(1);
+    Append(1, 1, 3000);  // little: the rest of the recycled file is old frames
+  }
+  EXPECT_LT(disk_->BytesUsed(), 3 * 400 * 3000u);
+}
+
+TEST_F(StoreTest, RotationKeepsEveryOneOfManyGroups) {
+  constexpr uint64_t kMany = 300;
+  for (uint64_t id = 1; id <= kMany; ++id) {
+    ASSERT_TRUE(rig_->Open(id).ok());
+    Append(id, 1, 10);
+  }
+  for (int i = 0; i < 200; ++i) Append(1 + static_cast<uint64_t>(i) % 7, 1, 3000);
+  Restart();
+  EXPECT_EQ(rig_->Groups().size(), kMany);
+  for (uint64_t id = 1; id <= kMany; ++id) {
+    ASSERT_TRUE(rig_->Open(id, 0, false).ok());
+    ExpectImage(id);
+  }
+}
+
+TEST_F(StoreTest, OperationsThatBreakTheContractAreRefusedAndLeaveNothing) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 5);
+  auto gap = Continue(model_[1], 2, 10);
+  gap.erase(gap.begin());
+  EXPECT_EQ(rig_->Wait(rig_->Append(1, gap)), CHR_E_INVALID);
+  EXPECT_EQ(rig_->Wait(rig_->TruncatePrefix(1, 7)), CHR_E_INVALID);
+  EXPECT_EQ(rig_->Wait(rig_->Append(1, {})), CHR_E_INVALID);
+  EXPECT_EQ(rig_->Open(1).status, CHR_E_EXISTS);
+  Append(1, 1);
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, TheSizeOfTheTailIsAccountedForOverDropsOfAllKinds) {
+  // If it leaked, the flusher would spin, and write every entry on its own.
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 60; ++i) {
+    Append(1, 4, 1000);
+    LogImage& model = model_[1];
+    model.entries.pop_back();
+    model.entries.pop_back();
+    Append(1, 1, 1000, model.last_term() + 1);  // drops a suffix
+    ASSERT_EQ(rig_->Wait(rig_->TruncatePrefix(1, model.last_index())), CHR_OK);
+    model.TruncatePrefix(model.last_index());
+    if (i % 7 != 0) continue;
+    ASSERT_EQ(rig_->Wait(rig_->Reset(1, model.last_index() + 1, model.last_term(), 9)), CHR_OK);
+    model.Reset(model.last_index() + 1, model.last_term(), 9);
+  }
+  ExpectImage(1);
+  rig_->Close(1);
+  ASSERT_EQ(rig_->Destroy(1), CHR_OK);
+  EXPECT_EQ(rig_->store().tail_bytes(), 0);
+}
+
+// --- damage -----------------------------------------------------------------------------------------------------
+
+TEST_F(StoreTest, ATornLastFrameIsDroppedAndTheRestStays) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 3);
+  const LogImage before = model_[1];
+  Append(1, 1);
+  rig_.reset();
+  disk_->FlipBit(Journal().back(), Frames(Journal().back()).back() + kFrameHeaderBytes + 20);
+  Boot();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  model_[1] = before;
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, AFlippedBitInTheMiddleIsCorruptionAndNothingIsTouched) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 6; ++i) Append(1, 1);
+  rig_.reset();
+  const std::string path = Journal().back();
+  for (const uint64_t in_frame : {uint64_t{1}, uint64_t{20}, kFrameHeaderBytes + uint64_t{30}}) {
+    const uint64_t at = Frames(path)[2] + in_frame;
+    disk_->FlipBit(path, at);
+    EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
+    EXPECT_NE(message_.find(path), std::string::npos) << message_;
+    disk_->FlipBit(path, at);
+  }
+  disk_->FlipBit(path, 40);  // the file's header
+  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
+  disk_->FlipBit(path, 40);
+  Boot();
+}
+
+TEST_F(StoreTest, TheOnlyFrameOfAFileThatIsNotTheLastMayNotBeMissing) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  const std::string first = Journal().front();
+  std::string content;
+  for (const auto full = [&] { return Journal().back() != first; }; !full();) {
+    content = disk_->Content(first);
+    Append(1, 1, 3000);
+  }
+  rig_.reset();
+  disk_->Put(first, content);  // the flusher may have dropped it by now
+  for (const uint64_t at : Frames(first)) disk_->FlipBit(first, at + 10);
+  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
+  EXPECT_NE(message_.find(first), std::string::npos) << message_;
+}
+
+TEST_F(StoreTest, AFlippedBitInASegmentIsReportedByReadsOrTheStart) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 200; ++i) Append(1, 1, 2000);
+  const std::string log = disk_->Files(".log").front();
+  disk_->FlipBit(log, 2500);
+  std::vector<LogEntry> got;
+  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, 2, 3, 1, 0, &got), CHR_E_CORRUPT);
+  EXPECT_TRUE(got.empty());
+  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, 1, 2, 1, 0, &got), CHR_OK);
+  Append(1, 1);  // the group goes on
+  rig_.reset();
+  disk_->FlipBit(disk_->Files(".rix").front(), 100);
+  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
+}
+
+TEST_F(StoreTest, ADamagedRowFailsOnlyItsGroupsTruncation) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  ASSERT_TRUE(rig_->Open(2).ok());
+  for (int i = 0; i < 200; ++i) Append(1, 1, 2000);
+  disk_->FlipBit(disk_->Files(".rix").front(), 2 * kRowBytes + 8);
+  const uint64_t truncation = rig_->TruncatePrefix(1, 3);
+  const auto entries = Continue(model_[2], 1, 10);
+  const uint64_t append = rig_->Append(2, entries);
+  EXPECT_EQ(rig_->Wait(truncation), CHR_E_CORRUPT);
+  EXPECT_EQ(rig_->Wait(append), CHR_OK);
+  Append(1, 1);
+}
+
+TEST_F(StoreTest, ANewerFormatIsRefused) {
+  rig_.reset();
+  std::string content = disk_->Content(Journal().back());
+  content[4] = 2;
+  disk_->Put(Journal().back(), content);
+  EXPECT_EQ(RefusedStart(), CHR_E_UNSUPPORTED);
+}
+
+// --- a failing disk ---------------------------------------------------------------------------------------------
+
+TEST_F(StoreTest, AFailedSyncIsFatalForGood) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 1);
+  disk_->FailSync("/journal/");
+  const uint64_t first = rig_->Append(1, Continue(model_[1], 1, 10));
+  EXPECT_EQ(rig_->Wait(first), CHR_E_FATAL);
+  EXPECT_EQ(rig_->Wait(rig_->Append(1, Continue(model_[1], 1, 10))), CHR_E_FATAL);
+  std::vector<LogEntry> got;
+  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, 1, 2, 1, 0, &got), CHR_E_FATAL);
+  EXPECT_EQ(rig_->Open(2).status, CHR_E_FATAL);
+  EXPECT_EQ(rig_->host().fatal_reports().size(), 1u);
+}
+
+TEST_F(StoreTest, AFailedSegmentSyncIsFatalAndWakesWaitingLanes) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  disk_->FailSync("/groups/");
+  chr_status status = CHR_OK;
+  for (int i = 0; i < 1000 && status == CHR_OK; ++i) {
+    const auto entries = Continue(model_[1], 1, 3000);
+    status = rig_->Wait(rig_->Append(1, entries));
+    if (status == CHR_OK) model_[1].Append(entries);
+  }
+  EXPECT_EQ(status, CHR_E_FATAL);
+}
+
+TEST_F(StoreTest, AFullDiskRefusesWritesServesReadsAndRecovers) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 30; ++i) Append(1, 1, 3000);
+  disk_->LimitBytes(disk_->BytesUsed() + 100'000);
+  chr_status status = CHR_OK;
+  for (int i = 0; i < 1000 && status == CHR_OK; ++i) {
+    const auto entries = Continue(model_[1], 1, 3000);
+    status = rig_->Wait(rig_->Append(1, entries));
+    if (status == CHR_OK) model_[1].Append(entries);
+  }
+  ASSERT_EQ(status, CHR_E_NO_SPACE);
+  ExpectImage(1);
+  disk_->LimitBytes(0);
+  // The flusher tries again every millisecond; until it gets through the answer may still be "full".
+  for (status = CHR_E_NO_SPACE; status == CHR_E_NO_SPACE;) status = rig_->Wait(rig_->Append(1, Continue(model_[1], 1, 10)));
+  ASSERT_EQ(status, CHR_OK);
+  model_[1].Append(Continue(model_[1], 1, 10));
+  EXPECT_TRUE(rig_->host().fatal_reports().empty());
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, OperationsBehindAFailedOneOfTheirGroupAreCancelled) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 200; ++i) Append(1, 1, 2000);
+  disk_->FlipBit(disk_->Files(".rix").front(), 2 * kRowBytes + 8);
+  std::vector<uint64_t> tags = {rig_->TruncatePrefix(1, 3)};
+  LogImage image = model_[1];
+  for (int i = 0; i < 5; ++i) {
+    const auto entries = Continue(image, 1, 10);
+    image.Append(entries);
+    tags.push_back(rig_->Append(1, entries));
+  }
+  EXPECT_EQ(rig_->Wait(tags[0]), CHR_E_CORRUPT);
+  bool cancelled = true;  // from the first cancelled one on none may succeed, or there would be a hole
+  for (size_t i = 1; i < tags.size(); ++i) {
+    const chr_status status = rig_->Wait(tags[i]);
+    if (i == 1) cancelled = status == CHR_E_CANCELLED;
+    EXPECT_TRUE(!cancelled || status != CHR_OK);
+  }
+}
+
+}  // namespace
+}  // namespace chronik_log_wal

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: one failed fsync poisons the instance for good, and what had completed before is still there. Method: strace
+// makes the n-th fsync or fdatasync of a child fail with EIO once; the child checks itself, the parent reopens the
+// directory.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "sdk/conformance/log_store/appender.h"
+#include "sdk/conformance/log_store/options.h"
+#include "sdk/conformance/log_store/process.h"
+
+namespace chronik_conformance {
+namespace {
+
+void MustBeFatal(chr_status status, const char* call) {
+  if (status != CHR_E_FATAL) {
+    Breach(std::string(call) + " returned " + std::to_string(status) + " after a failed fsync, not CHR_E_FATAL");
+  }
+}
+
+void MustStayPoisoned(Instance& store, const Group& group) {
+  for (int i = 0; i < 20; ++i) {
+    std::vector<uint64_t> tags;
+    Op op;
+    op.hard_state = HardState{1000, 1, 1};
+    const GroupOp group_op{&group, &op};
+    MustBeFatal(store.TrySubmit(group.lane, {&group_op, 1}, &tags), "submit");
+    chr_log_bounds bounds{};
+    bounds.struct_size = sizeof(bounds);
+    MustBeFatal(store.table().bounds(store.self(), group.raw, &bounds), "bounds");
+    MustBeFatal(store.Read(group, ByIndex(1, 1)).status, "read");
+    std::string blob;
+    MustBeFatal(store.Checkpoint(group, &blob), "checkpoint");
+    Group other;
+    MustBeFatal(store.TryOpen(999, 0, true, &other), "open_group");
+    MustBeFatal(store.Destroy(998), "destroy_group");
+  }
+  if (store.host().fatal() == CHR_OK) Breach("the store did not call the host's fatal()");
+}
+
+bool HaveStrace() {
+  return std::system("strace -qq -o /dev/null -e inject=fsync:error=EIO:when=9999 true >/dev/null 2>&1") == 0;
+}
+
+}  // namespace
+
+int RunSyncFailure() {
+  Instance store(Options().data_dir, Instance::MayFail());
+  Verdict verdict = Verdict::kStartRefused;
+  if (store.start_status() >= 0) {
+    Appender appender(store);
+    const chr_status status = appender.Run(600);
+    if (status != CHR_OK) {
+      MustBeFatal(status, "an operation in flight");
+      MustStayPoisoned(store, appender.group(0));
+    }
+    verdict = status == CHR_OK ? Verdict::kNotReached : Verdict::kPassed;
+  }
+  Send(Report::kVerdict, 0, static_cast<uint64_t>(verdict));
+  ::_exit(0);  // as a host would end: without another word to the poisoned instance
+}
+
+namespace {
+
+// Returns the child's verdict.
+Verdict FailSync(int nth, const std::string& dir, Positions& positions) {
+  Child child("sync-failure", dir, {},
+              {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e",
+               "inject=fsync,fdatasync:error=EIO:when=" + std::to_string(nth)});
+  Verdict verdict = Verdict::kFailed;
+  Report report{};
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (child.Next(&report, deadline)) {
+    positions.Note(report);
+    if (report.kind == Report::kVerdict) verdict = static_cast<Verdict>(report.position);
+  }
+  child.Kill();
+  const int status = child.Wait();
+  EXPECT_NE(verdict, Verdict::kFailed) << "the child's message is above; wait status " << status;
+  return verdict;
+}
+
+TEST(SyncFailure, PoisonsTheInstanceForGood) {
+  if (!Instance().durable()) GTEST_SKIP() << "the store is volatile";
+  if (!HaveStrace()) GTEST_SKIP() << "strace is missing or may not trace: failed fsyncs are NOT covered";
+  int reached = 0;
+  for (const int nth : {1, 2, 5, 9, 17, 40, 80}) {
+    SCOPED_TRACE("fsync number " + std::to_string(nth) + " of a thread fails, --seed " +
+                 std::to_string(Options().seed));
+    const sdk::testing::TempDir dir;
+    Positions positions;
+    const Verdict verdict = FailSync(nth, dir.path(), positions);
+    reached += verdict == Verdict::kPassed;
+    Instance store(dir.path());
+    positions.Recover(store, Options().seed);
+    ASSERT_FALSE(testing::Test::HasFailure());
+  }
+  if (reached == 0) GTEST_SKIP() << "the store calls neither fsync nor fdatasync: failed syncs are NOT covered";
+}
+
+}  // namespace
+}  // namespace chronik_conformance
