@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// log-wal-bench <empty directory> [seconds]: the store against a bare pwrite + fdatasync loop on zeroed space, and how long a
-// start takes. One group appends 4 KiB entries: one at a time, then 64 in flight.
+// log-wal-bench <empty directory> [seconds]: the store against a bare pwrite + fdatasync loop on zeroed space, and how
+// long a start takes. One group appends 4 KiB entries: one at a time, then 64 in flight.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +22,8 @@ using Clock = std::chrono::steady_clock;
 double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 void Report(const char* what, size_t count, double seconds) {
-  std::printf("%-44s %9.0f /s %9.1f us each\n", what, static_cast<double>(count) / seconds, seconds * 1e6 / static_cast<double>(count));
+  std::printf("%-44s %9.0f /s %9.1f us each\n", what, static_cast<double>(count) / seconds,
+              seconds * 1e6 / static_cast<double>(count));
 }
 
 long ResidentKib() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: no crash loses or invents anything. Method: a random workload over several groups and lanes on a disk whose power goes at
-// the n-th write, sync or rename; after the reboot every group must equal the state after some prefix of its operations that
-// includes all completed ones, and the store must go on from there, through further crashes.
+// Goal: no crash loses or invents anything. Method: a random workload over several groups and lanes on a disk whose
+// power goes at the n-th write, sync or rename; after the reboot every group must equal the state after some prefix of
+// its operations that includes all completed ones, and the store must go on from there, through further crashes.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -19,7 +19,8 @@ class Workload {
   Workload(std::shared_ptr<FaultyDisk> disk, uint32_t seed, Options options)
       : disk_(std::move(disk)), random_(seed), options_(std::move(options)) {}
 
-  // Starts the store, checks it against what earlier rounds did, and does `steps` more operations or as many as the disk lets.
+  // Starts the store, checks it against what earlier rounds did, and does `steps` more operations or as many as the
+  // disk lets.
   void Round(int steps) {
     rig_ = std::make_unique<StoreRig>(disk_, options_);
     const Failure started = rig_->Start();
@@ -120,9 +121,10 @@ class Workload {
 
   void Append(uint64_t id, LogImage state, bool replace) {
     LogImage base = state;
-    if (replace && !base.entries.empty()) base.entries.resize(base.entries.size() - 1 - Random(std::min<size_t>(base.entries.size(), 9)));
-    std::vector<LogEntry> added =
-        Continue(base, 1 + Random(4), Random(2) != 0 ? Random(200) : Random(4000), state.last_term() + (replace ? 1 : Random(30) / 29));
+    if (replace && !base.entries.empty())
+      base.entries.resize(base.entries.size() - 1 - Random(std::min<size_t>(base.entries.size(), 9)));
+    std::vector<LogEntry> added = Continue(base, 1 + Random(4), Random(2) != 0 ? Random(200) : Random(4000),
+                                           state.last_term() + (replace ? 1 : Random(30) / 29));
     chr_hard_state hard_state{state.term + Random(2), Random(4), state.last_index()};
     const bool with_state = Random(3) == 0;
     if (with_state) {

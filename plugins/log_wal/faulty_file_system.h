@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine's disk for tests: what was written is in a page cache until it is synced, and a crash at a chosen operation keeps
-// a random part of the rest, sector by sector. Also fails syncs, runs full, and rots.
+// A machine's disk for tests: what was written is in a page cache until it is synced, and a crash at a chosen operation
+// keeps a random part of the rest, sector by sector. Also fails syncs, runs full, and rots.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   void CrashAfter(uint64_t operations);
   void Crash();
   bool crashed() const;
-  uint64_t operations() const;  // so far
-  void Reboot();                // a random outcome of the crash becomes the disk
+  uint64_t operations() const;                  // so far
+  void Reboot();                                // a random outcome of the crash becomes the disk
   void FailSync(const std::string& path_part);  // every sync of such files from now on; their unsynced pages are lost
   void LimitBytes(uint64_t bytes);              // of all files together; 0: no limit
   void FlipBit(const std::string& path, uint64_t position);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few file operations the store needs, behind an interface, so that tests and the simulator can fail, tear and forget them.
-// Errors are errno values; 0 is success. Thread-safe as the system calls are.
+// The few file operations the store needs, behind an interface, so that tests and the simulator can fail, tear and
+// forget them. Errors are errno values; 0 is success. Thread-safe as the system calls are.
 #pragma once
 
 #include <sys/uio.h>
@@ -35,10 +35,10 @@ class FileSystem {
   virtual int SyncDirectory(const std::string& path) = 0;
   virtual int MakeDirectory(const std::string& path) = 0;  // present already: 0
   virtual int Rename(const std::string& from, const std::string& to) = 0;
-  virtual int Remove(const std::string& path) = 0;           // a file; absent: 0
-  virtual int RemoveDirectory(const std::string& path) = 0;  // with its files; absent: 0
+  virtual int Remove(const std::string& path) = 0;                                 // a file; absent: 0
+  virtual int RemoveDirectory(const std::string& path) = 0;                        // with its files; absent: 0
   virtual int List(const std::string& path, std::vector<std::string>* names) = 0;  // sorted
-  virtual int FreeBytes(const std::string& path, uint64_t* out) = 0;  // what we may still write there
+  virtual int FreeBytes(const std::string& path, uint64_t* out) = 0;               // what we may still write there
   // Holds the directory against another process until this object ends. EWOULDBLOCK: taken.
   virtual int Lock(const std::string& path) = 0;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing behind: entries leave the memory tail for segments, segments are synced, and journal files whose entries are all
-// in synced segments are used again.
+// Writing behind: entries leave the memory tail for segments, segments are synced, and journal files whose entries are
+// all in synced segments are used again.
 #include <malloc.h>
 
 #include <algorithm>
@@ -78,7 +78,8 @@ void Store::ZeroAheadSoon(const std::shared_ptr<ZeroedSpace>& space) {
   const auto work = [this, space] {
     // A full disk is met by the writer itself when it gets there.
     if (space->ExtendTo(space->zeroed.load() + kZeroChunkBytes) == 0 && !fatal()) {
-      if (const int error = space->file->SyncData()) SetFatal(std::string("fdatasync of a journal file: ") + std::strerror(error));
+      if (const int error = space->file->SyncData())
+        SetFatal(std::string("fdatasync of a journal file: ") + std::strerror(error));
     }
     space->extending.store(false);
   };
@@ -97,7 +98,8 @@ void Store::RunFlusher() {
     lock.lock();
     flush_error_ = error;
     retired_room_.notify_all();
-    if (error != 0) flush_wake_.wait_for(lock, std::chrono::nanoseconds(options_.flush_retry_ns), [&] { return stopping_; });
+    if (error != 0)
+      flush_wake_.wait_for(lock, std::chrono::nanoseconds(options_.flush_retry_ns), [&] { return stopping_; });
   }
 }
 
@@ -240,8 +242,8 @@ int Store::WriteTail(const GroupPtr& group, bool* again) {
   {
     const std::scoped_lock lock(group->mutex);
     *again = true;
-    // A suffix or everything was dropped meanwhile: what was written does not count, and a file that is no segment must go
-    // before the journal files that say so, or a restart would take it for one.
+    // A suffix or everything was dropped meanwhile: what was written does not count, and a file that is no segment must
+    // go before the journal files that say so, or a restart would take it for one.
     if (group->changes != changes) {
       if (fresh) group->dead_files.push_back(segment->path);
       return 0;
@@ -249,7 +251,8 @@ int Store::WriteTail(const GroupPtr& group, bool* again) {
     // The tail may have lost a suffix of these entries without a change of segments.
     size_t still = 0;
     while (still < entries.size() && still < group->tail.size() &&
-           group->tail[still].meta.index == entries[still].meta.index && group->tail[still].meta.term == entries[still].meta.term) {
+           group->tail[still].meta.index == entries[still].meta.index &&
+           group->tail[still].meta.term == entries[still].meta.term) {
       ++still;
     }
     if (still != entries.size()) {

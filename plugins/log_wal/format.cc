@@ -60,7 +60,8 @@ GroupState GetState(ByteReader& in) {
 
 std::string JournalFileName(const FileHeader& header) {
   char name[96];
-  std::snprintf(name, sizeof name, "j-%016" PRIx64 "-%04" PRIu32 "-%010" PRIu64, header.run, header.lane, header.sequence);
+  std::snprintf(name, sizeof name, "j-%016" PRIx64 "-%04" PRIu32 "-%010" PRIu64, header.run, header.lane,
+                header.sequence);
   return name;
 }
 
@@ -156,7 +157,8 @@ void FrameBuilder::Add(const Record& record) {
   meta_.Put(static_cast<uint32_t>(record.type));
   meta_.Put((record.hard_state ? kHasHardState : 0) | (record.creates ? kCreates : 0));
   meta_.Put(record.group);
-  if (record.creates || record.type == RecordType::kReset || record.type == RecordType::kState) PutState(meta_, record.state);
+  if (record.creates || record.type == RecordType::kReset || record.type == RecordType::kState)
+    PutState(meta_, record.state);
   if (record.hard_state) PutHardState(meta_, *record.hard_state);
   if (record.type == RecordType::kTruncatePrefix) {
     meta_.Put(record.index);
@@ -216,7 +218,8 @@ namespace {
 // One record; `crc` runs over everything but payloads.
 class RecordDecoder {
  public:
-  RecordDecoder(ByteReader& in, const Buffer& body, uint32_t* crc) : in_(in), body_(body), crc_(crc), covered_(in.position()) {}
+  RecordDecoder(ByteReader& in, const Buffer& body, uint32_t* crc)
+      : in_(in), body_(body), crc_(crc), covered_(in.position()) {}
 
   bool Decode(Record* record) {
     const auto type = in_.Get<uint32_t>();
@@ -227,7 +230,8 @@ class RecordDecoder {
     }
     record->type = static_cast<RecordType>(type);
     record->creates = (flags & kCreates) != 0;
-    if (record->creates || record->type == RecordType::kReset || record->type == RecordType::kState) record->state = GetState(in_);
+    if (record->creates || record->type == RecordType::kReset || record->type == RecordType::kState)
+      record->state = GetState(in_);
     if ((flags & kHasHardState) != 0) record->hard_state = GetHardState(in_);
     if (record->type == RecordType::kTruncatePrefix) {
       record->index = in_.Get<uint64_t>();

@@ -22,10 +22,10 @@ inline constexpr size_t kEntryHeaderBytes = 48;
 
 // Start of a journal file, in its first block.
 struct FileHeader {
-  uint64_t file_id = 0;   // new at every use of a recycled file; part of every frame's header
-  uint64_t run = 0;       // counts starts of the store
+  uint64_t file_id = 0;  // new at every use of a recycled file; part of every frame's header
+  uint64_t run = 0;      // counts starts of the store
   uint32_t lane = 0;
-  uint64_t sequence = 0;  // of the file within its run and lane, from 1
+  uint64_t sequence = 0;     // of the file within its run and lane, from 1
   uint64_t first_frame = 0;  // sequence of its first frame: files of a run and lane continue each other without a gap
 };
 std::string JournalFileName(const FileHeader& header);
@@ -40,7 +40,7 @@ struct FrameHeader {
   uint64_t durable_sequence = 0;  // the highest frame known to be on disk when this one was built
   uint64_t order = 0;             // store-wide: replay applies the frames of all lanes by it
   uint32_t body_bytes = 0;
-  uint32_t meta_crc = 0;          // of the body without payloads, which have their own
+  uint32_t meta_crc = 0;  // of the body without payloads, which have their own
   uint32_t record_count = 0;
 };
 void EncodeFrameHeader(const FrameHeader& header, uint8_t* out);
@@ -76,7 +76,8 @@ struct Entry {
   Buffer payload;
 };
 
-// Which files a group's log is in, and its ends. Birth, incarnation and residence come from one counter and never repeat.
+// Which files a group's log is in, and its ends. Birth, incarnation and residence come from one counter and never
+// repeat.
 struct GroupState {
   uint64_t birth = 0;        // changes when the group is destroyed and created again; names its directory
   uint64_t incarnation = 0;  // changes with every reset too; names its segments
@@ -103,8 +104,8 @@ struct Record {
   uint64_t residence = 0;                    // kLeave: the one that ends
   // kState, and where `creates`. kReset: incarnation, first_index, prev_term and first_offset after it; the rest stays.
   GroupState state;
-  bool creates = false;                      // the group did not exist before
-  Buffer blob;                               // kCheckpoint
+  bool creates = false;  // the group did not exist before
+  Buffer blob;           // kCheckpoint
 };
 
 // A frame under construction: record headers are gathered, payloads go between them by reference.
@@ -130,8 +131,8 @@ class FrameBuilder {
   uint8_t header_[kFrameHeaderBytes];
 };
 
-// The records of a frame's body, their payloads as slices of `body`. False: it is damaged. An unknown record type is damage
-// too: a build that adds one raises the version in the file header.
+// The records of a frame's body, their payloads as slices of `body`. False: it is damaged. An unknown record type is
+// damage too: a build that adds one raises the version in the file header.
 bool DecodeFrameBody(const FrameHeader& header, const Buffer& body, std::vector<Record>* out);
 
 inline uint64_t AlignUp(uint64_t n) { return (n + kFrameAlign - 1) / kFrameAlign * kFrameAlign; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: what version 1 wrote stays readable. Method: testdata/v1 was written by the build that fixed the format (and is never
-// written again: a new version adds a directory); a store starts on a copy of it and must show the logs below.
+// Goal: what version 1 wrote stays readable. Method: testdata/v1 was written by the build that fixed the format (and is
+// never written again: a new version adds a directory); a store starts on a copy of it and must show the logs below.
 // CHRONIK_WRITE_GOLDEN=<dir> writes such a directory.
 #include <gtest/gtest.h>
 
@@ -67,7 +67,8 @@ TEST(GoldenTest, VersionOneIsRead) {
     }
     return;
   }
-  const std::filesystem::path golden = std::filesystem::path(std::getenv("CHRONIK_SOURCE")) / "plugins/log_wal/testdata/v1";
+  const std::filesystem::path golden =
+      std::filesystem::path(std::getenv("CHRONIK_SOURCE")) / "plugins/log_wal/testdata/v1";
   auto disk = std::make_shared<FaultyDisk>(1);
   size_t files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(golden)) {

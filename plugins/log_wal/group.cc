@@ -57,7 +57,8 @@ void Group::Apply(const Record& record) {
 
 void Group::AppendOne(const Entry& entry) {
   if (entry.meta.index > state.last_index + 1) {
-    damage = "entries " + std::to_string(state.last_index + 1) + " to " + std::to_string(entry.meta.index - 1) + " are missing";
+    damage = "entries " + std::to_string(state.last_index + 1) + " to " + std::to_string(entry.meta.index - 1) +
+             " are missing";
     return;
   }
   if (entry.meta.index <= state.last_index) DropSuffix(entry.meta.index);
@@ -81,7 +82,8 @@ void Group::DropRowsFrom(uint64_t from) {
     ++changes;
     // A new description, as a reader may hold the old one. The files are cut when the next entries are written.
     auto shorter = std::make_shared<Segment>(*segments.back());
-    shorter->log_bytes = shorter->log_bytes * (from - shorter->first_index) / shorter->rows;  // exact once it is written again
+    shorter->log_bytes =
+        shorter->log_bytes * (from - shorter->first_index) / shorter->rows;  // exact once it is written again
     shorter->rows = from - shorter->first_index;
     segments.back() = std::move(shorter);
   }
@@ -137,7 +139,8 @@ std::optional<int64_t> Group::OffsetOf(uint64_t index, SegmentPtr* row_in) const
 std::optional<uint64_t> Group::TermAt(uint64_t index) const {
   if (index + 1 == state.first_index) return state.prev_term;
   if (index < state.first_index || index > state.last_index) return std::nullopt;
-  const auto after = std::partition_point(terms.begin(), terms.end(), [&](const chr_log_term& t) { return t.first_index <= index; });
+  const auto after =
+      std::partition_point(terms.begin(), terms.end(), [&](const chr_log_term& t) { return t.first_index <= index; });
   return after == terms.begin() ? state.prev_term : std::prev(after)->term;
 }
 
@@ -206,6 +209,8 @@ void Group::FillBounds(chr_log_bounds* out) const {
   std::memcpy(out, &full, std::min<size_t>(out->struct_size, sizeof full));
 }
 
-void Group::ResetSubmitted() { submitted = {state.first_index, state.last_index, state.last_term, state.next_offset, exists}; }
+void Group::ResetSubmitted() {
+  submitted = {state.first_index, state.last_index, state.last_term, state.next_offset, exists};
+}
 
 }  // namespace chronik_log_wal

@@ -29,20 +29,20 @@ class Group {
   const std::string directory;
 
   std::mutex mutex;
-  GroupState state;                   // as of the last completed operation
-  int64_t tail_bytes = 0;             // of payloads in the tail
-  std::vector<chr_log_term> terms;    // of [first, last]
-  std::vector<SegmentPtr> segments;   // ascending; the last one grows
-  std::deque<Entry> tail;             // from segments' end + 1 to last
-  std::optional<Buffer> checkpoint;   // newer than the file
+  GroupState state;                  // as of the last completed operation
+  int64_t tail_bytes = 0;            // of payloads in the tail
+  std::vector<chr_log_term> terms;   // of [first, last]
+  std::vector<SegmentPtr> segments;  // ascending; the last one grows
+  std::deque<Entry> tail;            // from segments' end + 1 to last
+  std::optional<Buffer> checkpoint;  // newer than the file
   bool has_checkpoint_file = false;
-  uint64_t changes = 0;               // counts drops of suffixes and resets: a flush that raced one is void
+  uint64_t changes = 0;                 // counts drops of suffixes and resets: a flush that raced one is void
   std::vector<std::string> dead_files;  // segments that are no part of the log any more
-  std::string damage;                 // found while replaying; the group cannot be opened
+  std::string damage;                   // found while replaying; the group cannot be opened
   bool open = false;
-  bool exists = false;                // something of it was made durable
+  bool exists = false;  // something of it was made durable
   bool destroying = false;
-  bool destroyed = false;             // its files are the flusher's to delete
+  bool destroyed = false;  // its files are the flusher's to delete
   // The group moved, but the lane it left has not recorded that yet.
   struct Leave {
     uint32_t lane;
@@ -50,7 +50,7 @@ class Group {
   };
   std::optional<Leave> unrecorded_leave;
 
-  std::mutex flush_mutex;             // taken before `mutex`: whoever holds it may change the group's files
+  std::mutex flush_mutex;  // taken before `mutex`: whoever holds it may change the group's files
 
   // The lane's submitting thread only: where the log will end once everything submitted has completed.
   struct Submitted {
@@ -61,15 +61,15 @@ class Group {
     bool exists = false;
   } submitted;
   std::atomic<uint32_t> in_flight{0};
-  uint64_t last_round = 0;            // the committing thread only: the round that took its last operation
-  std::atomic<bool> failed{false};    // an operation failed; those behind it are cancelled until none is in flight
+  uint64_t last_round = 0;          // the committing thread only: the round that took its last operation
+  std::atomic<bool> failed{false};  // an operation failed; those behind it are cancelled until none is in flight
 
   uint64_t segmented_end() const { return segments.empty() ? state.first_index : segments.back()->last_index() + 1; }
 
   // With `mutex` held:
-  void Apply(const Record& record);   // a completed or replayed operation
+  void Apply(const Record& record);  // a completed or replayed operation
   void FillBounds(chr_log_bounds* out) const;
-  uint64_t bytes() const;             // of payloads in the log, about
+  uint64_t bytes() const;  // of payloads in the log, about
   std::optional<uint64_t> TermAt(uint64_t index) const;
   void ResetSubmitted();
   // Starts over from a kState record; segments found on disk are added next, in order, up to its last_index.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One file of a lane's journal, and the zeroed space ahead of the writer: overwriting zeros costs half of what growing a file
-// does (measurements.md), so somebody writes them before they are needed.
+// One file of a lane's journal, and the zeroed space ahead of the writer: overwriting zeros costs half of what growing
+// a file does (measurements.md), so somebody writes them before they are needed.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 

@@ -152,8 +152,8 @@ chr_status Lane::Prepare(Operation& operation, std::string* message) {
 
 namespace {
 
-// With sync = "interval" an append that only adds may be lost in a power cut. Everything else may not: once it is applied the
-// flusher changes or deletes files that only the record accounts for.
+// With sync = "interval" an append that only adds may be lost in a power cut. Everything else may not: once it is
+// applied the flusher changes or deletes files that only the record accounts for.
 bool MustSync(const Lane::Operation& operation) {
   if (!operation.has_record || operation.record.type != RecordType::kAppend || operation.record.creates) return true;
   if (operation.record.entries.empty()) return false;
@@ -179,7 +179,8 @@ Lane::Outcome Lane::Write(std::vector<Operation>& round) {
       if (operation.has_record && operation.status >= 0) file_.groups.insert(operation.group->id);
     }
   }
-  if (unsynced_ && (must_sync || store_.host().NowNs() - synced_at_ns_ >= store_.options().sync_interval_ns)) (void)Sync();
+  if (unsynced_ && (must_sync || store_.host().NowNs() - synced_at_ns_ >= store_.options().sync_interval_ns))
+    (void)Sync();
   if (store_.fatal()) return {CHR_E_FATAL, "the journal cannot be synced"};
   return {CHR_OK, message};
 }
@@ -253,7 +254,8 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   if (file_) {
     if (const int error = store_.AwaitFlusher(id_)) {
       if (store_.fatal()) return {CHR_E_FATAL, "an earlier write failed for good"};
-      return {CHR_E_NO_SPACE, std::string("the journal is full and segments cannot be written: ") + std::strerror(error)};
+      return {CHR_E_NO_SPACE,
+              std::string("the journal is full and segments cannot be written: ") + std::strerror(error)};
     }
   }
   // Taken before the states are read: the record of a group that moves away meanwhile comes after them.
@@ -265,7 +267,8 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   next.header = {store_.NextFileId(), store_.run(), id_, file_sequence_ + 1, frame_sequence_};
   next.size = std::max(store_.options().journal_file_bytes, start_bytes + frame_bytes);
   int error = store_.TakeJournalFile(&next);
-  if (error == 0) error = next.space->ExtendTo(std::max(start_bytes + frame_bytes, std::min(next.size, kZeroChunkBytes / 4)));
+  if (error == 0)
+    error = next.space->ExtendTo(std::max(start_bytes + frame_bytes, std::min(next.size, kZeroChunkBytes / 4)));
   if (error != 0) {
     (void)store_.fs().Remove(next.path);
     return Failed("creating " + next.path, error);
@@ -283,8 +286,8 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   return {CHR_OK, {}};
 }
 
-// Header and states are on disk before the file gets a name that recovery looks at: it never meets a half-made file, nor a
-// recycled one in its old identity.
+// Header and states are on disk before the file gets a name that recovery looks at: it never meets a half-made file,
+// nor a recycled one in its old identity.
 Lane::Outcome Lane::WriteFileStart(JournalFile* next, FrameBuilder& states, uint64_t start_bytes, uint64_t order) {
   const std::string header = EncodeFileHeader(next->header);
   int error = next->file->WriteAt(0, header.data(), header.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One lane: a bounded queue of submitted operations and the thread that commits them. Each round takes what is queued, writes
-// it as one frame, syncs once, applies it and completes it: that is the group commit.
+// One lane: a bounded queue of submitted operations and the thread that commits them. Each round takes what is queued,
+// writes it as one frame, syncs once, applies it and completes it: that is the group commit.
 #pragma once
 
 #include <chronik/log_store.h>
@@ -34,12 +34,12 @@ class Lane {
   void Stop();  // commits what is queued first
 
   struct Operation {
-    GroupPtr group;   // null: a barrier
+    GroupPtr group;  // null: a barrier
     bool has_record = true;
     Record record;
     uint64_t tag = 0;
     uint64_t bytes = 0;
-    chr_done done{};  // instead of a completion: destroy, and the store's own
+    chr_done done{};             // instead of a completion: destroy, and the store's own
     chr_status status = CHR_OK;  // below 0: it is not part of the frame
     uint64_t last_index = 0;     // of the group afterwards
   };

@@ -50,10 +50,14 @@ Store& Of(void* self) { return *static_cast<Instance*>(self)->store; }
 const chr_option kOptions[] = {
     {"journal_file_size", "bytes", "64MiB", "1MiB..1GiB",
      "Size of one journal file; each lane has a few. Larger files mean fewer segment syncs and a longer recovery.", 0},
-    {"segment_size", "bytes", "128MiB", "1MiB..8GiB", "Size at which a partition's segment file is closed and a new one begun.", 0},
+    {"segment_size", "bytes", "128MiB", "1MiB..8GiB",
+     "Size at which a partition's segment file is closed and a new one begun.", 0},
     {"sync", "enum:always,interval", "always", nullptr,
-     "always: an operation completes after fdatasync. interval: after the write; a power cut loses up to sync_interval.", 0},
-    {"sync_interval", "duration", "100ms", "1ms..60s", "With sync = \"interval\": how long written data may wait for fdatasync.", 0},
+     "always: an operation completes after fdatasync. interval: after the write; a power cut loses up to "
+     "sync_interval.",
+     0},
+    {"sync_interval", "duration", "100ms", "1ms..60s",
+     "With sync = \"interval\": how long written data may wait for fdatasync.", 0},
     {"max_inflight", "bytes", "64MiB", "1MiB..4GiB", "Bytes a lane takes before it pushes back.", 0},
     {"tail_memory", "bytes", "32MiB", "1MiB..16GiB",
      "Bytes of recent entries kept in memory before they are written to segments ahead of time.", 0},
@@ -61,7 +65,8 @@ const chr_option kOptions[] = {
 
 chr_status Create(const chr_host* host, const char* iface, void** self, chr_error* err) noexcept {
   return Guard(err, [&]() -> chr_status {
-    if (std::strcmp(iface, CHR_LOG_STORE_1) != 0) return Fail(err, {CHR_E_UNSUPPORTED, std::string("no interface ") + iface, 0});
+    if (std::strcmp(iface, CHR_LOG_STORE_1) != 0)
+      return Fail(err, {CHR_E_UNSUPPORTED, std::string("no interface ") + iface, 0});
     auto instance = std::make_unique<Instance>(host);
     if (!instance->view.complete()) return Fail(err, {CHR_E_UNSUPPORTED, "the host lends no tasks or no config", 0});
     const HostView& view = instance->view;
@@ -104,8 +109,8 @@ void Destroy(void* self) noexcept {
 }
 
 chr_status Caps(void*, chr_log_caps* out) noexcept {
-  const chr_log_caps full{out->struct_size, CHR_LOG_CAP_DURABLE, kEntryBytesMax, 64ull << 20, kCheckpointBytesMax, 1u << 20,
-                          kLanesMax, 0};
+  const chr_log_caps full{
+      out->struct_size, CHR_LOG_CAP_DURABLE, kEntryBytesMax, 64ull << 20, kCheckpointBytesMax, 1u << 20, kLanesMax, 0};
   std::memcpy(out, &full, std::min<size_t>(out->struct_size, sizeof full));
   return CHR_OK;
 }
@@ -119,8 +124,8 @@ chr_status ListGroups(void* self, void (*each)(void*, uint64_t) noexcept, void* 
   });
 }
 
-chr_status OpenGroup(void* self, uint64_t id, uint32_t lane, int32_t create, chr_log_group** group, chr_log_bounds* bounds,
-                     chr_error* err) noexcept {
+chr_status OpenGroup(void* self, uint64_t id, uint32_t lane, int32_t create, chr_log_group** group,
+                     chr_log_bounds* bounds, chr_error* err) noexcept {
   return Guard(err, [&] {
     const Failure opened = Of(self).OpenGroup(id, lane, create != 0, group, bounds);
     return opened.ok() ? CHR_OK : Fail(err, opened);
@@ -169,8 +174,19 @@ chr_status Stats(void* self, chr_log_stats* out) noexcept {
   });
 }
 
-const chr_log_store kTable{sizeof(chr_log_store), 0,       &Caps,   &ListGroups, &OpenGroup, &CloseGroup, &DestroyGroup,
-                           &Submit,               &Bounds, &Terms,  &Read,       &Checkpoint, &Stats};
+const chr_log_store kTable{sizeof(chr_log_store),
+                           0,
+                           &Caps,
+                           &ListGroups,
+                           &OpenGroup,
+                           &CloseGroup,
+                           &DestroyGroup,
+                           &Submit,
+                           &Bounds,
+                           &Terms,
+                           &Read,
+                           &Checkpoint,
+                           &Stats};
 const chr_iface kInterfaces[] = {{CHR_LOG_STORE_1, &kTable}};
 const chr_plugin kPlugin{sizeof(chr_plugin),
                          CHR_ABI_EPOCH,

@@ -58,7 +58,7 @@ class PosixFile final : public File {
   int SyncData() override { return ::fdatasync(fd_) == 0 ? 0 : errno; }
   int Truncate(uint64_t size) override { return ::ftruncate(fd_, static_cast<off_t>(size)) == 0 ? 0 : errno; }
   int Size(uint64_t* out) override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_, &st) != 0) return errno;
     *out = static_cast<uint64_t>(st.st_size);
     return 0;
@@ -113,7 +113,7 @@ class PosixFileSystem final : public FileSystem {
     return 0;
   }
   int FreeBytes(const std::string& path, uint64_t* out) override {
-    struct statvfs st {};
+    struct statvfs st{};
     if (::statvfs(path.c_str(), &st) != 0) return errno;
     *out = static_cast<uint64_t>(st.f_bavail) * st.f_frsize;
     return 0;

@@ -39,7 +39,8 @@ chr_log_slice MakeSlice(std::vector<Entry> entries) {
     chr_buf buf = entry.payload.abi();
     if (buf.owner == nullptr) buf.owner = &slice->owner;  // an empty payload still has an owner to retain
     slice->bufs.push_back(buf);
-    slice->entries.push_back({m.index, m.term, m.base_offset, m.max_timestamp, m.offset_count, m.kind, 1, 0, &slice->bufs.back()});
+    slice->entries.push_back(
+        {m.index, m.term, m.base_offset, m.max_timestamp, m.offset_count, m.kind, 1, 0, &slice->bufs.back()});
   }
   Slice* const raw = slice.release();
   return {raw->entries.data(), raw->entries.size(), &raw->owner};
@@ -57,9 +58,9 @@ bool IsMatch(const chr_log_read& what, const EntryMeta& m) {
 struct View {
   std::vector<SegmentPtr> segments;
   uint64_t first_index = 0;
-  uint64_t end_index = 0;      // of the read, clipped to the log
+  uint64_t end_index = 0;  // of the read, clipped to the log
   uint64_t tail_start = 0;
-  uint64_t changes = 0;        // of the group when this was taken
+  uint64_t changes = 0;  // of the group when this was taken
 };
 
 // With the group's mutex held.
@@ -76,13 +77,16 @@ std::vector<Entry> ReadTail(const Group& group, const chr_log_read& what, uint64
   auto at = group.tail.begin();
   if (what.by == CHR_LOG_BY_INDEX || what.by == CHR_LOG_BY_OFFSET) {
     at = std::partition_point(group.tail.begin(), group.tail.end(), [&](const Entry& e) {
-      return what.by == CHR_LOG_BY_INDEX ? e.meta.index < static_cast<uint64_t>(what.key) : e.meta.next_offset() <= what.key;
+      return what.by == CHR_LOG_BY_INDEX ? e.meta.index < static_cast<uint64_t>(what.key)
+                                         : e.meta.next_offset() <= what.key;
     });
   }
   while (at != group.tail.end() && !IsMatch(what, at->meta)) ++at;
   uint64_t bytes = 0;
   for (; at != group.tail.end() && at->meta.index < end; ++at) {
-    if (!out.empty() && (bytes + at->meta.size > what.max_bytes || (what.max_entries != 0 && out.size() >= what.max_entries))) break;
+    if (!out.empty() &&
+        (bytes + at->meta.size > what.max_bytes || (what.max_entries != 0 && out.size() >= what.max_entries)))
+      break;
     bytes += at->meta.size;
     out.push_back(*at);
   }
@@ -159,8 +163,8 @@ class ColdRead {
   void Run() {
     std::vector<Entry> entries;
     int error = 0;
-    // A flush, a truncation or a rewrite of a suffix may replace the segments while this reads; then it looks again, as rows
-    // of two histories must not be mixed.
+    // A flush, a truncation or a rewrite of a suffix may replace the segments while this reads; then it looks again, as
+    // rows of two histories must not be mixed.
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       entries.clear();
       error = what_.by == CHR_LOG_BY_MAX_TIMESTAMP ? ReadNewest(&entries) : ReadFirst(&entries);
@@ -209,14 +213,17 @@ class ColdRead {
       if (segment->last_index() < from) continue;
       SegmentReader reader;
       if (const int error = reader.Open(store_.fs(), *segment)) return error;
-      return reader.ReadEntries(from, std::min(segment->last_index() + 1, view_.end_index), max_bytes, max_entries, out);
+      return reader.ReadEntries(from, std::min(segment->last_index() + 1, view_.end_index), max_bytes, max_entries,
+                                out);
     }
     return EBADMSG;
   }
-  // Whether to read once more. A success counts if no row that was read can have been replaced; an error if nothing changed.
+  // Whether to read once more. A success counts if no row that was read can have been replaced; an error if nothing
+  // changed.
   bool Refresh(int error) {
     const std::scoped_lock lock(group_->mutex);
-    if (error == 0 ? group_->changes == view_.changes : group_->segments == view_.segments && error != EAGAIN) return false;
+    if (error == 0 ? group_->changes == view_.changes : group_->segments == view_.segments && error != EAGAIN)
+      return false;
     TakeSegments(*group_, &view_);
     view_.end_index = std::min(view_.end_index, group_->state.last_index + 1);
     return true;
@@ -244,9 +251,8 @@ chr_status Store::Read(chr_log_group* handle, const chr_log_read& what, chr_log_
     if (what.by == CHR_LOG_BY_INDEX && (key < s.first_index || key > s.last_index + 1)) return CHR_E_RANGE;
     if (what.by == CHR_LOG_BY_OFFSET && what.key < s.first_offset) return CHR_E_RANGE;
     view.end_index = std::min(what.end_index, s.last_index + 1);
-    const bool in_tail =
-        group->segments.empty() || (what.by == CHR_LOG_BY_INDEX && key >= group->segmented_end()) ||
-        (what.by == CHR_LOG_BY_OFFSET && what.key >= group->segments.back()->next_offset);
+    const bool in_tail = group->segments.empty() || (what.by == CHR_LOG_BY_INDEX && key >= group->segmented_end()) ||
+                         (what.by == CHR_LOG_BY_OFFSET && what.key >= group->segments.back()->next_offset);
     if (in_tail && what.by == CHR_LOG_BY_MAX_TIMESTAMP) {
       if (const Entry* newest = NewestInTail(*group, view.end_index)) *out = MakeSlice({*newest});
       return CHR_OK;

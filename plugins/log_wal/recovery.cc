@@ -38,7 +38,8 @@ Failure Recovery::Run() {
 
 Failure Recovery::ReadFiles() {
   std::vector<std::string> names;
-  if (const int error = store_.fs().List(store_.journal_directory(), &names)) return Io(store_.journal_directory(), error);
+  if (const int error = store_.fs().List(store_.journal_directory(), &names))
+    return Io(store_.journal_directory(), error);
   for (const std::string& name : names) {
     if (name.starts_with("free-")) free_files_.push_back(store_.journal_directory() + "/" + name);
     if (!name.starts_with("j-")) continue;
@@ -62,8 +63,10 @@ Failure Recovery::ReadFile(const std::string& name) {
     case HeaderState::kValid: break;
     case HeaderState::kDamaged: return Corrupt(path + ": its header is damaged");
     case HeaderState::kNewer:
-      return {CHR_E_UNSUPPORTED, path + " has format version " + std::to_string(version) + ", this build reads up to " +
-                                     std::to_string(kFormatVersion) + "; start the newer build", 0};
+      return {CHR_E_UNSUPPORTED,
+              path + " has format version " + std::to_string(version) + ", this build reads up to " +
+                  std::to_string(kFormatVersion) + "; start the newer build",
+              0};
   }
   if (JournalFileName(found.file.header) != name) return Corrupt(path + ": its header is another file's");
   if (Failure f = ReadFrames(found); !f.ok()) return f;
@@ -73,7 +76,8 @@ Failure Recovery::ReadFile(const std::string& name) {
 
 Failure Recovery::ReadFrames(FoundFile& found) {
   Buffer content = Buffer::Allocate(found.file.size);
-  if (const int error = found.file.file->ReadAt(0, content.writable(), content.size())) return Io(found.file.path, error);
+  if (const int error = found.file.file->ReadAt(0, content.writable(), content.size()))
+    return Io(found.file.path, error);
   uint64_t at = kFileHeaderBytes;
   while (at + kFrameHeaderBytes <= content.size()) {
     const auto header = DecodeFrameHeader(content.data() + at, found.file.header.file_id);
@@ -110,11 +114,13 @@ Failure Recovery::CheckChains() {
     const FoundFile& found = files_[i];
     const FileHeader& header = found.file.header;
     const std::string where = found.file.path + " at " + std::to_string(found.end);
-    if (found.later_frames) return Corrupt(where + ": a frame is damaged, and frames after it were written once it was synced");
+    if (found.later_frames)
+      return Corrupt(where + ": a frame is damaged, and frames after it were written once it was synced");
     if (i + 1 == files_.size()) continue;
     const FoundFile& next = files_[i + 1];
     if (next.file.header.run != header.run || next.file.header.lane != header.lane) continue;
-    if (next.file.header.sequence != header.sequence + 1) return Corrupt(found.file.path + ": the file that follows it is missing");
+    if (next.file.header.sequence != header.sequence + 1)
+      return Corrupt(found.file.path + ": the file that follows it is missing");
     if (next.file.header.first_frame != header.first_frame + found.frames.size()) {
       return Corrupt(where + ": a frame is damaged, and " + next.file.path + " was begun after it");
     }
@@ -127,7 +133,8 @@ Failure Recovery::SyncFiles() {
   for (FoundFile& found : files_) {
     if (const int error = found.file.file->SyncData()) return Io("fdatasync of " + found.file.path, error);
   }
-  if (const int error = store_.fs().SyncDirectory(store_.journal_directory())) return Io(store_.journal_directory(), error);
+  if (const int error = store_.fs().SyncDirectory(store_.journal_directory()))
+    return Io(store_.journal_directory(), error);
   return {};
 }
 
@@ -137,7 +144,8 @@ Failure Recovery::Replay() {
     for (const Frame& frame : found.frames) all.emplace_back(&found, &frame);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.first->file.header.run, a.second->header.order) < std::tie(b.first->file.header.run, b.second->header.order);
+    return std::tie(a.first->file.header.run, a.second->header.order) <
+           std::tie(b.first->file.header.run, b.second->header.order);
   });
   for (const auto& [found, frame] : all) {
     if (Failure f = ReplayFrame(*found, *frame); !f.ok()) return f;
@@ -162,14 +170,16 @@ Failure Recovery::ReplayFrame(FoundFile& found, const Frame& frame) {
 }
 
 GroupPtr Recovery::AddGroup(const Record& record) {
-  const auto group = std::make_shared<Group>(record.group, record.state, store_.group_directory(record.group, record.state.birth));
+  const auto group =
+      std::make_shared<Group>(record.group, record.state, store_.group_directory(record.group, record.state.birth));
   store_.groups_[record.group] = group;
   return group;
 }
 
 Failure Recovery::ApplyRecord(const Record& record) {
   const GroupState& state = record.state;
-  number_max_ = std::max({number_max_, state.birth, state.incarnation, state.residence, record.residence, record.birth});
+  number_max_ =
+      std::max({number_max_, state.birth, state.incarnation, state.residence, record.residence, record.birth});
   if (record.type == RecordType::kState) return ApplyState(record);
   GroupPtr group = store_.Find(record.group);
   if (record.type == RecordType::kDestroy) {
@@ -183,7 +193,8 @@ Failure Recovery::ApplyRecord(const Record& record) {
     return {};
   }
   if (record.creates) group = AddGroup(record);
-  if (!group) return Corrupt("group " + std::to_string(record.group) + ": the journal begins in the middle of its life");
+  if (!group)
+    return Corrupt("group " + std::to_string(record.group) + ": the journal begins in the middle of its life");
   group->Apply(record);
   return {};
 }
@@ -193,7 +204,8 @@ Failure Recovery::ApplyState(const Record& record) {
   if (group && group->state.residence > record.state.residence) return {};  // by the lane that it is leaving
   if (group && group->state.residence == record.state.residence) {
     if (group->state.last_index != record.state.last_index || group->state.first_index != record.state.first_index) {
-      return Corrupt(group->directory + ": the journal does not add up at entry " + std::to_string(record.state.last_index));
+      return Corrupt(group->directory + ": the journal does not add up at entry " +
+                     std::to_string(record.state.last_index));
     }
     return {};  // older files have said it all
   }
@@ -232,10 +244,12 @@ Failure Recovery::CheckGroups() {
     known.insert(group->directory);
   }
   std::vector<std::string> names;
-  if (const int error = store_.fs().List(store_.groups_directory(), &names)) return Io(store_.groups_directory(), error);
+  if (const int error = store_.fs().List(store_.groups_directory(), &names))
+    return Io(store_.groups_directory(), error);
   for (const std::string& name : names) {
     const std::string path = store_.groups_directory() + "/" + name;
-    if (!known.contains(path)) return Corrupt(path + " belongs to no group that the journal knows; journal files are missing");
+    if (!known.contains(path))
+      return Corrupt(path + " belongs to no group that the journal knows; journal files are missing");
   }
   return {};
 }

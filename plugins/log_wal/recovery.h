@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the journal files that an earlier run left and rebuilds the groups from them and from their segments. Nothing on disk
-// is changed; a torn end of a lane's last file is passed over, anything else that does not add up refuses the start and says
-// where. Holds one journal file in memory at a time, then what is not in segments.
+// Reads the journal files that an earlier run left and rebuilds the groups from them and from their segments. Nothing
+// on disk is changed; a torn end of a lane's last file is passed over, anything else that does not add up refuses the
+// start and says where. Holds one journal file in memory at a time, then what is not in segments.
 #pragma once
 
 #include <cstdint>

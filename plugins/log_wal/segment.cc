@@ -101,7 +101,8 @@ int WriteSegment(FileSystem& fs, const Segment& segment, const std::vector<Entry
     const Row row{entry.meta, grown->log_bytes};
     EncodeRow(row, rows);
     Extend(*grown, row);
-    if (entry.payload.size() > 0) payloads.push_back({const_cast<uint8_t*>(entry.payload.data()), entry.payload.size()});
+    if (entry.payload.size() > 0)
+      payloads.push_back({const_cast<uint8_t*>(entry.payload.data()), entry.payload.size()});
   }
   if (const int error = log->WriteAt(log_start, payloads)) return error;
   if (const int error = rix->WriteAt(segment.rows * kRowBytes, rows.out().data(), rows.out().size())) return error;
@@ -136,7 +137,8 @@ int SegmentReader::ReadRow(uint64_t index, Row* out) {
 int SegmentReader::ReadPayload(const Row& row, Buffer* out) {
   if (row.meta.size == 0) return 0;
   *out = Buffer::Allocate(row.meta.size);
-  if (const int error = log_->ReadAt(row.position, out->writable(), row.meta.size)) return error == ENODATA ? EBADMSG : error;
+  if (const int error = log_->ReadAt(row.position, out->writable(), row.meta.size))
+    return error == ENODATA ? EBADMSG : error;
   return Crc32c(out->data(), out->size()) == row.meta.crc ? 0 : EBADMSG;
 }
 
@@ -158,7 +160,8 @@ int SegmentReader::ReadEntries(uint64_t from, uint64_t end, uint64_t max_bytes, 
   }
   Buffer all = Buffer::Allocate(bytes);
   if (bytes > 0) {
-    if (const int error = log_->ReadAt(rows.front().position, all.writable(), bytes)) return error == ENODATA ? EBADMSG : error;
+    if (const int error = log_->ReadAt(rows.front().position, all.writable(), bytes))
+      return error == ENODATA ? EBADMSG : error;
   }
   size_t at = 0;
   for (const Row& row : rows) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run of entries of one group in two files: `.log`, the payloads back to back (byte-exact Kafka batches), and `.rix`, one
-// fixed-width row an entry. See FORMAT.md. Rows beyond `rows` do not count, whatever is on disk.
+// A run of entries of one group in two files: `.log`, the payloads back to back (byte-exact Kafka batches), and `.rix`,
+// one fixed-width row an entry. See FORMAT.md. Rows beyond `rows` do not count, whatever is on disk.
 #pragma once
 
 #include <cstdint>

@@ -25,8 +25,10 @@ Counters HostView::DefineCounters() const {
     if (metrics_->define(host_, kind, name, unit, help, nullptr, handle) < 0) *handle = 0;
   };
   define(CHR_METRIC_COUNTER, "chronik_log_wal_syncs_total", "", "fdatasync calls on the journal", &c.syncs);
-  define(CHR_METRIC_HISTOGRAM, "chronik_log_wal_sync_seconds", "seconds", "How long an fdatasync of the journal took", &c.sync_seconds);
-  define(CHR_METRIC_COUNTER, "chronik_log_wal_journal_bytes_total", "bytes", "Bytes written to the journal", &c.written_bytes);
+  define(CHR_METRIC_HISTOGRAM, "chronik_log_wal_sync_seconds", "seconds", "How long an fdatasync of the journal took",
+         &c.sync_seconds);
+  define(CHR_METRIC_COUNTER, "chronik_log_wal_journal_bytes_total", "bytes", "Bytes written to the journal",
+         &c.written_bytes);
   define(CHR_METRIC_COUNTER, "chronik_log_wal_operations_total", "", "Operations completed", &c.appends);
   return c;
 }
@@ -52,10 +54,13 @@ Failure Store::Start(const chr_log_sink* sink) {
   sink_ = sink;
   counters_ = host_.DefineCounters();
   for (const std::string& directory : {options_.directory, journal_directory(), groups_directory()}) {
-    if (const int error = fs_->MakeDirectory(directory)) return {CHR_E_IO, directory + ": " + std::strerror(error), error};
+    if (const int error = fs_->MakeDirectory(directory))
+      return {CHR_E_IO, directory + ": " + std::strerror(error), error};
   }
   if (const int error = fs_->Lock(options_.directory)) {
-    return {CHR_E_BUSY, options_.directory + (error == EWOULDBLOCK ? " is in use by another process" : std::string(": ") + std::strerror(error)),
+    return {CHR_E_BUSY,
+            options_.directory +
+                (error == EWOULDBLOCK ? " is in use by another process" : std::string(": ") + std::strerror(error)),
             error};
   }
   if (const int error = fs_->SyncDirectory(options_.directory)) return {CHR_E_IO, std::strerror(error), error};
@@ -63,12 +68,13 @@ Failure Store::Start(const chr_log_sink* sink) {
   if (!options_.sync_always) {
     host_.Log(CHR_LOG_WARN, "sync = \"interval\": a power cut may lose the acknowledged messages of the last interval");
   }
-  // The states of all groups go to the journal before the flusher may drop old files, so every lane that has groups starts
-  // first.
+  // The states of all groups go to the journal before the flusher may drop old files, so every lane that has groups
+  // starts first.
   std::set<uint32_t> used = {0};
   for (const auto& [id, group] : groups_) used.insert(std::min(group->state.lane, kLanesMax - 1));
   for (const uint32_t lane : used) {
-    if (LaneOf(lane) == nullptr) return {CHR_E_IO, "the journal of lane " + std::to_string(lane) + " cannot be started", EIO};
+    if (LaneOf(lane) == nullptr)
+      return {CHR_E_IO, "the journal of lane " + std::to_string(lane) + " cannot be started", EIO};
   }
   flusher_ = std::thread([this] { RunFlusher(); });
   return {};
@@ -174,7 +180,8 @@ void Store::ListGroups(std::vector<uint64_t>* ids) {
 
 Failure Store::OpenGroup(uint64_t id, uint32_t lane_id, bool create, chr_log_group** out, chr_log_bounds* bounds) {
   if (fatal()) return {CHR_E_FATAL, "an earlier write failed for good", 0};
-  if (id == 0 || lane_id >= kLanesMax) return {CHR_E_INVALID, "group ids start at 1, lanes end at " + std::to_string(kLanesMax - 1), 0};
+  if (id == 0 || lane_id >= kLanesMax)
+    return {CHR_E_INVALID, "group ids start at 1, lanes end at " + std::to_string(kLanesMax - 1), 0};
   GroupPtr group = create ? FindOrAdd(id) : Find(id);
   if (!group) return {CHR_E_NOT_FOUND, "there is no group " + std::to_string(id), 0};
   Lane* const lane = LaneOf(lane_id);
@@ -226,9 +233,9 @@ chr_status Store::CommitAndWait(Lane& lane, const GroupPtr& group, Record record
   return *wait.status;
 }
 
-// Journal files of different lanes are dropped in any order. So nothing that the old lane's journal says of the group may be
-// needed from here on, and nothing it still says may be believed: first everything goes to segments, then the new lane says
-// so, then the old one that it is out of it.
+// Journal files of different lanes are dropped in any order. So nothing that the old lane's journal says of the group
+// may be needed from here on, and nothing it still says may be believed: first everything goes to segments, then the
+// new lane says so, then the old one that it is out of it.
 Failure Store::MoveGroup(const GroupPtr& group, Lane& to, uint32_t lane_id) {
   const std::string what = "group " + std::to_string(group->id) + " cannot move to lane " + std::to_string(lane_id);
   if (const int error = FlushGroup(group, true)) {
@@ -260,7 +267,8 @@ Failure Store::RecordLeave(const GroupPtr& group) {
     leave = group->unrecorded_leave;
   }
   if (!leave) return {};
-  const std::string what = "lane " + std::to_string(leave->lane) + " cannot record that group " + std::to_string(group->id) + " left";
+  const std::string what =
+      "lane " + std::to_string(leave->lane) + " cannot record that group " + std::to_string(group->id) + " left";
   Lane* const lane = LaneOf(leave->lane);
   if (lane == nullptr) return {CHR_E_IO, what, 0};
   Record record;
@@ -349,9 +357,11 @@ bool Admit(const chr_log_op& op, Group::Submitted& s) {
         uint64_t size = 0;
         for (uint32_t b = 0; b < e.buf_count; ++b) size += e.bufs[b].size;
         const bool replaces = i == 0 && e.index <= next.last_index && e.index >= next.first_index;
-        const bool follows = e.index == next.last_index + 1 && e.term >= next.last_term && e.base_offset == next.next_offset;
+        const bool follows =
+            e.index == next.last_index + 1 && e.term >= next.last_term && e.base_offset == next.next_offset;
         total += size;
-        if (size > kEntryBytesMax || total > kOperationBytesMax || e.base_offset < 0 || !(replaces || follows)) return false;
+        if (size > kEntryBytesMax || total > kOperationBytesMax || e.base_offset < 0 || !(replaces || follows))
+          return false;
         next.last_index = e.index;
         next.last_term = e.term;
         next.next_offset = e.base_offset + e.offset_count;

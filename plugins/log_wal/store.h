@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The store: groups, lanes with their journals, and the flusher, which moves what the journals hold into segments so that
-// journal files can be used again. Reader's order: FORMAT.md, format.h, lane.h, group.h, segment.h, this file.
+// The store: groups, lanes with their journals, and the flusher, which moves what the journals hold into segments so
+// that journal files can be used again. Reader's order: FORMAT.md, format.h, lane.h, group.h, segment.h, this file.
 #pragma once
 
 #include <chronik/log_store.h>
@@ -85,8 +85,8 @@ class Store {
   bool fatal() const { return fatal_.load(std::memory_order_acquire); }
   void SetFatal(const std::string& why);
   std::vector<GroupPtr> GroupsOfLane(uint32_t lane);
-  // A file of out->size bytes to write next, recycled or new, under a name that recovery does not look at. An errno; out->path
-  // is set in any case.
+  // A file of out->size bytes to write next, recycled or new, under a name that recovery does not look at. An errno;
+  // out->path is set in any case.
   int TakeJournalFile(JournalFile* out);
   void RetireJournalFile(JournalFile file);  // full, or found at start: back once its entries are in segments
   // Waits until the lane may retire one more file. An errno: the flusher cannot write.

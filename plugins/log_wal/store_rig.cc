@@ -39,21 +39,23 @@ void LogImage::Reset(uint64_t index, uint64_t prev, int64_t offset) {
 
 std::string Describe(const LogImage& i) {
   std::string out = i.exists ? "[" : "absent [";
-  out += std::to_string(i.first_index) + ".." + std::to_string(i.last_index()) + " prev " + std::to_string(i.prev_term) +
-         " offset " + std::to_string(i.first_offset) + " term " + std::to_string(i.term) + " vote " + std::to_string(i.vote) +
-         " commit " + std::to_string(i.commit) + (i.checkpoint ? " checkpoint " + std::to_string(i.checkpoint->size()) : "") + "] terms";
+  out += std::to_string(i.first_index) + ".." + std::to_string(i.last_index()) + " prev " +
+         std::to_string(i.prev_term) + " offset " + std::to_string(i.first_offset) + " term " + std::to_string(i.term) +
+         " vote " + std::to_string(i.vote) + " commit " + std::to_string(i.commit) +
+         (i.checkpoint ? " checkpoint " + std::to_string(i.checkpoint->size()) : "") + "] terms";
   for (const LogEntry& e : i.entries) out += " " + std::to_string(e.term) + ":" + std::to_string(e.payload.size());
   return out;
 }
 
 FakeHost::FakeHost() {
-  host_ = {sizeof host_, CHR_ABI_EPOCH, this, "test", "0", [](const chr_host* host, const char* id) noexcept -> const void* {
-             const std::string name = id;
-             if (name == CHR_HOST_LOG_1) return &Of(host).log_;
-             if (name == CHR_HOST_TASK_1) return &Of(host).task_;
-             if (name == CHR_HOST_CONFIG_1) return &Of(host).config_;
-             return nullptr;
-           }};
+  host_ = {
+      sizeof host_, CHR_ABI_EPOCH, this, "test", "0", [](const chr_host* host, const char* id) noexcept -> const void* {
+        const std::string name = id;
+        if (name == CHR_HOST_LOG_1) return &Of(host).log_;
+        if (name == CHR_HOST_TASK_1) return &Of(host).task_;
+        if (name == CHR_HOST_CONFIG_1) return &Of(host).config_;
+        return nullptr;
+      }};
   log_.struct_size = sizeof log_;
   log_.enabled = [](const chr_host*, int32_t) noexcept { return 0; };
   log_.write = [](const chr_host*, int32_t, chr_str, const char*, int32_t) noexcept {};
@@ -176,13 +178,14 @@ void StoreRig::Close(uint64_t id) {
 
 chr_status StoreRig::Destroy(uint64_t id) {
   const uint64_t tag = next_tag_++;
-  const Failure started = store_->DestroyGroup(id, {[](void* ctx, uint64_t done_tag, chr_status status, chr_str) noexcept {
-                                                      auto* self = static_cast<StoreRig*>(ctx);
-                                                      const std::scoped_lock lock(self->mutex_);
-                                                      self->completed_[done_tag] = status;
-                                                      self->arrived_.notify_all();
-                                                    },
-                                                    this, tag});
+  const Failure started =
+      store_->DestroyGroup(id, {[](void* ctx, uint64_t done_tag, chr_status status, chr_str) noexcept {
+                                  auto* self = static_cast<StoreRig*>(ctx);
+                                  const std::scoped_lock lock(self->mutex_);
+                                  self->completed_[done_tag] = status;
+                                  self->arrived_.notify_all();
+                                },
+                                this, tag});
   return started.status == CHR_PENDING ? Wait(tag) : started.status;
 }
 
@@ -304,7 +307,8 @@ chr_status StoreRig::ReadImage(uint64_t id, LogImage* out) {
   while (out->last_index() < b.last_index) {
     std::vector<LogEntry> part;
     const auto from = static_cast<int64_t>(out->last_index() + 1);
-    if (const chr_status status = Read(id, CHR_LOG_BY_INDEX, from, b.last_index + 1, 5000, 0, &part); status != CHR_OK) return status;
+    if (const chr_status status = Read(id, CHR_LOG_BY_INDEX, from, b.last_index + 1, 5000, 0, &part); status != CHR_OK)
+      return status;
     if (part.empty()) return CHR_E_INTERNAL;
     out->entries.insert(out->entries.end(), part.begin(), part.end());
   }
@@ -334,8 +338,9 @@ std::vector<LogEntry> Continue(const LogImage& image, size_t count, size_t paylo
   for (size_t i = 0; i < count; ++i) {
     const uint64_t index = image.last_index() + 1 + i;
     const auto records = static_cast<uint32_t>(index % 3);
-    out.push_back({index, std::max(term, image.last_term()), offset, records == 0 ? -1 : static_cast<int64_t>(index * 10), records,
-                   records == 0 ? 7u : 1u, PayloadOf(index * 31 + term, payload_bytes)});
+    out.push_back({index, std::max(term, image.last_term()), offset,
+                   records == 0 ? -1 : static_cast<int64_t>(index * 10), records, records == 0 ? 7u : 1u,
+                   PayloadOf(index * 31 + term, payload_bytes)});
     offset += records;
   }
   return out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: what the interface promises, over restarts, and what happens when the disk misbehaves. Method: a store on a test disk,
-// compared with a plain model of each log.
+// Goal: what the interface promises, over restarts, and what happens when the disk misbehaves. Method: a store on a
+// test disk, compared with a plain model of each log.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -374,7 +374,8 @@ TEST_F(StoreTest, AFullDiskRefusesWritesServesReadsAndRecovers) {
   ExpectImage(1);
   disk_->LimitBytes(0);
   // The flusher tries again every millisecond; until it gets through the answer may still be "full".
-  for (status = CHR_E_NO_SPACE; status == CHR_E_NO_SPACE;) status = rig_->Wait(rig_->Append(1, Continue(model_[1], 1, 10)));
+  for (status = CHR_E_NO_SPACE; status == CHR_E_NO_SPACE;)
+    status = rig_->Wait(rig_->Append(1, Continue(model_[1], 1, 10)));
   ASSERT_EQ(status, CHR_OK);
   model_[1].Append(Continue(model_[1], 1, 10));
   EXPECT_TRUE(rig_->host().fatal_reports().empty());

@@ -31,7 +31,9 @@ TEST(Concurrency, ManyGroupsOverSeveralLanes) {
         for (size_t i = 0; i < kGroupsPerLane; ++i) batch.push_back({&groups[lane][i], &ops[i]});
         const std::vector<uint64_t> tags = store.Submit(lane, batch);
         for (size_t i = 0; i < kGroupsPerLane; ++i) logs[lane][i].Apply(ops[i]);
-        if (round % 4 == 3) EXPECT_EQ(store.Wait(tags.back()).status, CHR_OK);
+        if (round % 4 == 3) {
+          EXPECT_EQ(store.Wait(tags.back()).status, CHR_OK);
+        }
       }
       EXPECT_EQ(store.Barrier(lane).status, CHR_OK);
     });

@@ -37,7 +37,7 @@ void CrashOnce(const std::string& dir, std::mt19937_64& random, Positions& posit
     positions.Note(report);
     if (first) {
       first = false;
-      deadline = steady_clock::now() + std::chrono::microseconds(Draw(random, 0, 60'000));
+      deadline = steady_clock::now() + std::chrono::microseconds(Draw(random, 1'000, 60'000));
     }
   }
   ASSERT_FALSE(first) << "the child did not start";

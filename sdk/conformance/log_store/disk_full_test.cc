@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -99,6 +100,8 @@ int RunFullDisk() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (again == CHR_E_NO_SPACE && std::chrono::steady_clock::now() < deadline) {
       again = AppendUntilFailure(store, group, log, 1);
+      if (again != CHR_OK)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));  // nothing tells when there is space
     }
     Check(again == CHR_OK, "appends did not succeed again after space was freed: status " + std::to_string(again));
     Check(AppendUntilFailure(store, group, log, 20) == CHR_OK, "20 appends after space was freed");

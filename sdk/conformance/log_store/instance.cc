@@ -160,10 +160,12 @@ void Instance::CreateAndStart(const std::string& data_dir) {
 Instance::~Instance() {
   if (self_ != nullptr) {
     try {
-      while (start_status_ >= 0 && !stopped_ && !open_.empty()) {
+      while (!stopped_ && !open_.empty()) {
         Close(open_.begin()->second);
       }
-      Stop();
+      if (start_status_ >= 0) {
+        Stop();
+      }
     } catch (const std::exception& e) {
       Breach(std::string("while stopping: ") + e.what());
     }
@@ -187,7 +189,7 @@ void Instance::Stop() {
   const chr_status status = done.Resolve(Calling([&] { return ThePlugin().stop(self_, deadline_ns, done.Raw()); }));
   const std::scoped_lock lock(mutex_);
   stopped_ = true;
-  if (status < 0 && start_status_ >= 0 && host_->fatal() == CHR_OK) {
+  if (status < 0 && host_->fatal() == CHR_OK) {
     Breach("stop failed with " + std::to_string(status));
   }
   if (!outstanding_.empty()) {

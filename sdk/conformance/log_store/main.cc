@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // chronik-log-store-conformance: holds any log store plugin to chronik/log_store.h.
+#include <signal.h>
+#include <sys/prctl.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -16,6 +19,7 @@ int main(int argc, char** argv) {
   if (child.empty()) {
     return RUN_ALL_TESTS();
   }
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also when a tracer between us and the suite is killed
   try {
     return child == "append" ? RunAppender() : child == "sync-failure" ? RunSyncFailure() : RunFullDisk();
   } catch (const std::exception& e) {

@@ -41,6 +41,16 @@ chr_log_read RandomRead(std::mt19937_64& random, const ModelLog& log) {
   return what;
 }
 
+std::string Describe(const ReadAnswer& answer) {
+  std::string text = "status " + std::to_string(answer.status) + ",";
+  for (const Entry& entry : answer.entries) {
+    text +=
+        " " + std::to_string(entry.index) + (entry.offset_count > 0 ? "@" + std::to_string(entry.max_timestamp) : "");
+    if (text.size() > 300) return text + " ...";
+  }
+  return text;
+}
+
 void Settle(Instance& store, Subject& subject) {
   for (const uint64_t tag : subject.in_flight) {
     EXPECT_EQ(store.Wait(tag).status, CHR_OK);
@@ -56,8 +66,7 @@ void Question(Instance& store, std::mt19937_64& random, Subject& subject) {
     const ReadAnswer want = subject.log.Read(what);
     EXPECT_TRUE(got == want) << "group " << subject.group.id << " by " << what.by << " key " << what.key << " end "
                              << what.end_index << " max_bytes " << what.max_bytes << " max_entries " << what.max_entries
-                             << ": status " << got.status << " expected " << want.status << ", entries "
-                             << got.entries.size() << " expected " << want.entries.size();
+                             << ": got " << Describe(got) << ", expected " << Describe(want);
   }
 }
 
