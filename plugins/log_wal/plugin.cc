@@ -142,13 +142,15 @@ chr_status Submit(void* self, uint32_t lane, const chr_log_op* ops, size_t count
   return Guard(nullptr, [&] { return Of(self).Submit(lane, ops, count, accepted); });
 }
 
-chr_status Bounds(void*, chr_log_group* handle, chr_log_bounds* out) noexcept {
+chr_status Bounds(void* self, chr_log_group* handle, chr_log_bounds* out) noexcept {
+  if (Of(self).fatal()) return CHR_E_FATAL;
   const std::scoped_lock lock(handle->group->mutex);
   handle->group->FillBounds(out);
   return CHR_OK;
 }
 
-chr_status Terms(void*, chr_log_group* handle, chr_log_term* out, size_t cap, size_t* count) noexcept {
+chr_status Terms(void* self, chr_log_group* handle, chr_log_term* out, size_t cap, size_t* count) noexcept {
+  if (Of(self).fatal()) return CHR_E_FATAL;
   const std::scoped_lock lock(handle->group->mutex);
   const auto& terms = handle->group->terms;
   *count = terms.size();

@@ -93,6 +93,13 @@ std::vector<Entry> ReadTail(const Group& group, const chr_log_read& what, uint64
   return out;
 }
 
+// The same read, beginning at an entry that was found by other means.
+chr_log_read FromIndex(chr_log_read what, uint64_t index) {
+  what.by = CHR_LOG_BY_INDEX;
+  what.key = static_cast<int64_t>(index);
+  return what;
+}
+
 // The entry with the largest timestamp below `end`, in the tail.
 const Entry* NewestInTail(const Group& group, uint64_t end) {
   const Entry* best = nullptr;
@@ -202,11 +209,11 @@ class ColdRead {
       if (group_->segmented_end() != view_.tail_start) return EAGAIN;
       const Entry* in_tail = NewestInTail(*group_, view_.end_index);
       if (in_tail != nullptr && (!found || in_tail->meta.max_timestamp > best.max_timestamp)) {
-        out->push_back(*in_tail);
+        *out = ReadTail(*group_, FromIndex(what_, in_tail->meta.index), view_.end_index);
         return 0;
       }
     }
-    return found ? ReadAt(best.index, 0, 1, out) : 0;
+    return found ? ReadAt(best.index, what_.max_bytes, what_.max_entries, out) : 0;
   }
   int ReadAt(uint64_t from, uint64_t max_bytes, uint64_t max_entries, std::vector<Entry>* out) {
     for (const SegmentPtr& segment : view_.segments) {
@@ -254,7 +261,9 @@ chr_status Store::Read(chr_log_group* handle, const chr_log_read& what, chr_log_
     const bool in_tail = group->segments.empty() || (what.by == CHR_LOG_BY_INDEX && key >= group->segmented_end()) ||
                          (what.by == CHR_LOG_BY_OFFSET && what.key >= group->segments.back()->next_offset);
     if (in_tail && what.by == CHR_LOG_BY_MAX_TIMESTAMP) {
-      if (const Entry* newest = NewestInTail(*group, view.end_index)) *out = MakeSlice({*newest});
+      if (const Entry* newest = NewestInTail(*group, view.end_index)) {
+        *out = MakeSlice(ReadTail(*group, FromIndex(what, newest->meta.index), view.end_index));
+      }
       return CHR_OK;
     }
     if (in_tail) {

@@ -93,6 +93,13 @@ void Store::Stop() {
   if (flusher_.joinable()) flusher_.join();
   std::unique_lock lock(background_mutex_);
   background_done_.wait(lock, [&] { return background_ == 0; });
+  // The host's buffers go back with the end of stop, even those of groups that it left open.
+  const std::scoped_lock groups_lock(groups_mutex_);
+  for (const auto& [id, group] : groups_) {
+    const std::scoped_lock group_lock(group->mutex);
+    group->tail.clear();
+    group->checkpoint.reset();
+  }
 }
 
 bool Store::PostBlocking(std::function<void()> work) {

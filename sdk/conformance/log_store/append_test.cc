@@ -35,7 +35,7 @@ TEST_F(Append, AThousandEntriesAreReadBack) {
   }
   EXPECT_EQ(store_.Barrier(0).status, CHR_OK);
   ExpectModel("1000 appends");
-  const ReadAnswer range = store_.Read(group_, ByIndex(100, 201));
+  const ReadAnswer range = store_.ReadRange(group_, 100, 201);
   ASSERT_EQ(range.entries.size(), 101u);
   EXPECT_EQ(range.entries.front(), log_.entries()[99]);
   EXPECT_EQ(range.entries.back(), log_.entries()[199]);

@@ -91,6 +91,12 @@ ReadAnswer ModelLog::Read(const chr_log_read& what) const {
   return answer;
 }
 
+bool Answers(const ReadAnswer& got, const ReadAnswer& want) {
+  return got.status == want.status && got.entries.empty() == want.entries.empty() &&
+         got.entries.size() <= want.entries.size() &&
+         std::equal(got.entries.begin(), got.entries.end(), want.entries.begin());
+}
+
 uint64_t Draw(std::mt19937_64& random, uint64_t low, uint64_t high) { return low + random() % (high - low + 1); }
 
 std::string Payload(uint64_t seed, size_t size) {

@@ -46,8 +46,11 @@ struct Op {
 struct ReadAnswer {
   chr_status status = CHR_OK;
   std::vector<Entry> entries;
-  bool operator==(const ReadAnswer&) const = default;
 };
+
+// May a read answer `got` where the model answers `want`? The header bounds an answer from above and asks for at least
+// one entry, so a store may stop early, at a file's end say; what it returns must be the beginning of `want`.
+bool Answers(const ReadAnswer& got, const ReadAnswer& want);
 
 class ModelLog {
  public:

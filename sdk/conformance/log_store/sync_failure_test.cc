@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <map>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -16,29 +18,43 @@
 namespace chronik_conformance {
 namespace {
 
-void MustBeFatal(chr_status status, const char* call) {
-  if (status != CHR_E_FATAL) {
-    Breach(std::string(call) + " returned " + std::to_string(status) + " after a failed fsync, not CHR_E_FATAL");
+// The calls of a poisoned instance that did not answer CHR_E_FATAL.
+class Wrong {
+ public:
+  void Note(const char* call, chr_status status) {
+    if (status != CHR_E_FATAL) calls_[call] = status;
   }
-}
+  void Report() const {
+    std::string text;
+    for (const auto& [call, status] : calls_) text += " " + call + " returned " + std::to_string(status) + ",";
+    if (!text.empty()) Breach("after a failed fsync every call returns CHR_E_FATAL, but" + text);
+  }
+
+ private:
+  std::map<std::string, chr_status> calls_;
+};
 
 void MustStayPoisoned(Instance& store, const Group& group) {
+  Wrong wrong;
   for (int i = 0; i < 20; ++i) {
     std::vector<uint64_t> tags;
     Op op;
     op.hard_state = HardState{1000, 1, 1};
     const GroupOp group_op{&group, &op};
-    MustBeFatal(store.TrySubmit(group.lane, {&group_op, 1}, &tags), "submit");
+    wrong.Note("submit", store.TrySubmit(group.lane, {&group_op, 1}, &tags));
     chr_log_bounds bounds{};
     bounds.struct_size = sizeof(bounds);
-    MustBeFatal(store.table().bounds(store.self(), group.raw, &bounds), "bounds");
-    MustBeFatal(store.Read(group, ByIndex(1, 1)).status, "read");
+    wrong.Note("bounds", store.table().bounds(store.self(), group.raw, &bounds));
+    size_t count = 0;
+    wrong.Note("terms", store.table().terms(store.self(), group.raw, nullptr, 0, &count));
+    wrong.Note("read", store.Read(group, ByIndex(1, 1)).status);
     std::string blob;
-    MustBeFatal(store.Checkpoint(group, &blob), "checkpoint");
+    wrong.Note("checkpoint", store.Checkpoint(group, &blob));
     Group other;
-    MustBeFatal(store.TryOpen(999, 0, true, &other), "open_group");
-    MustBeFatal(store.Destroy(998), "destroy_group");
+    wrong.Note("open_group", store.TryOpen(999, 0, true, &other));
+    wrong.Note("destroy_group", store.Destroy(998));
   }
+  wrong.Report();
   if (store.host().fatal() == CHR_OK) Breach("the store did not call the host's fatal()");
 }
 
@@ -55,7 +71,7 @@ int RunSyncFailure() {
     Appender appender(store);
     const chr_status status = appender.Run(600);
     if (status != CHR_OK) {
-      MustBeFatal(status, "an operation in flight");
+      if (status != CHR_E_FATAL) Breach("an operation in flight failed with " + std::to_string(status));
       MustStayPoisoned(store, appender.group(0));
     }
     verdict = status == CHR_OK ? Verdict::kNotReached : Verdict::kPassed;
@@ -97,7 +113,6 @@ TEST(SyncFailure, PoisonsTheInstanceForGood) {
     reached += verdict == Verdict::kPassed;
     Instance store(dir.path());
     positions.Recover(store, Options().seed);
-    ASSERT_FALSE(testing::Test::HasFailure());
   }
   if (reached == 0) GTEST_SKIP() << "the store calls neither fsync nor fdatasync: failed syncs are NOT covered";
 }
