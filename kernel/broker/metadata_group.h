@@ -50,6 +50,7 @@ class MetadataGroup final : public replica::StateMachine {
   void Apply(const log::Entry& entry) override;
   void OnHighWatermark(Offset) override {}
   void OnPendingLost() override {}
+  void OnReadOnly() override {}
   void OnSoftState(const raft::SoftState&) override {}
   void OnReady() override { events_.OnMetadataReady(); }
 

@@ -325,6 +325,10 @@ void Partition::OnPendingLost() {
   WakeAllWatchers();
 }
 
+void Partition::OnReadOnly() {
+  events_.OnLeader(ref_, {self_, static_cast<int32_t>(replica_.soft_state().term.value)});
+}
+
 void Partition::OnSoftState(const raft::SoftState& state) {
   // A leader is announced once it may serve (OnReady); until then an election is under way.
   const bool self_leads = state.role == raft::Role::kLeader;

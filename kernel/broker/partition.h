@@ -69,6 +69,7 @@ class Partition final : public replica::StateMachine {
   void Apply(const log::Entry& entry) override;
   void OnHighWatermark(Offset high_watermark) override;
   void OnPendingLost() override;
+  void OnReadOnly() override;
   void OnSoftState(const raft::SoftState& state) override;
   void OnReady() override;
 

@@ -191,8 +191,11 @@ void Replica::OnAppendFailed(const Error& error) {
   FailWaiters(*refused_);
   if (!first) return;
   machine_.OnPendingLost();
-  // With a full disk it still leads, for those who read.
-  if (!full) machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, NodeId(0), raft_->soft_state().term});
+  if (full && options_.voters.size() == 1) {
+    machine_.OnReadOnly();
+  } else {
+    machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, NodeId(0), raft_->soft_state().term});
+  }
 }
 
 void Replica::RestartWhenIdle() {

@@ -24,6 +24,9 @@ class StateMachine {
   virtual void OnHighWatermark(Offset high_watermark) = 0;
   // Entries that were proposed but not committed are gone, or may be: drop what was derived from them.
   virtual void OnPendingLost() = 0;
+  // The disk is full: a group of one takes no appends for now, but what is committed can be read. Comes with
+  // OnPendingLost.
+  virtual void OnReadOnly() = 0;
   // The role or leader changed. Comes with OnPendingLost.
   virtual void OnSoftState(const raft::SoftState& state) = 0;
   // This replica leads and has applied everything that earlier leaders committed: it may serve clients.
