@@ -11,8 +11,8 @@
  * Plugin guarantees: no completion from inside a call of the host; completions of one group in submission order; after
  * an operation of a group failed, its later operations in flight fail with CHR_E_CANCELLED; an operation is atomic:
  * after a crash either all or nothing of it is there. A completed append of a durable store survives power loss. A
- * failed fsync poisons the instance: every operation in flight and every later call returns CHR_E_FATAL, and nothing is
- *   retried (fsync after a failed fsync may lie: Rebello et al., USENIX ATC 2020). */
+ * failed fsync poisons the instance: it calls the host's fatal(), then every operation in flight and every later call
+ *   returns CHR_E_FATAL, and nothing is retried (fsync after a failed fsync may lie: Rebello et al., USENIX ATC 2020). */
 #ifndef CHRONIK_LOG_STORE_H
 #define CHRONIK_LOG_STORE_H
 

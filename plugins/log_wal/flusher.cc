@@ -76,8 +76,11 @@ void Store::AddTailBytes(int64_t bytes) {
 
 void Store::ZeroAheadSoon(const std::shared_ptr<ZeroedSpace>& space) {
   const auto work = [this, space] {
-    // A full disk is met by the writer itself when it gets there.
-    if (space->ExtendTo(space->zeroed.load() + kZeroChunkBytes) == 0 && !fatal()) {
+    // In small steps, as the committer's own sync waits for whatever is dirty in the file (docs/decisions, 6).
+    const uint64_t target = std::min(space->limit, space->zeroed.load() + kZeroChunkBytes);
+    while (space->zeroed.load() < target && !space->retired.load() && !fatal()) {
+      // A full disk is met by the writer itself when it gets there.
+      if (space->ExtendTo(space->zeroed.load() + kZeroStepBytes) != 0) break;
       if (const int error = space->file->SyncData())
         SetFatal(std::string("fdatasync of a journal file: ") + std::strerror(error));
     }

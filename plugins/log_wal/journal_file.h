@@ -15,7 +15,8 @@
 
 namespace chronik_log_wal {
 
-inline constexpr uint64_t kZeroChunkBytes = 4ull << 20;
+inline constexpr uint64_t kZeroChunkBytes = 4ull << 20;  // zeroed ahead at a time
+inline constexpr uint64_t kZeroStepBytes = 64ull << 10;  // between syncs of it
 
 // [0, zeroed) of the file is allocated and may be overwritten. Shared by the writer and whoever zeroes ahead.
 struct ZeroedSpace {

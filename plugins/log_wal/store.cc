@@ -138,13 +138,14 @@ Lane* Store::LaneOf(uint32_t id) {
 }
 
 void Store::SetFatal(const std::string& why) {
-  {
+  // The host hears of it before any call answers CHR_E_FATAL; a second failure waits until the first has closed the store.
+  std::call_once(fatal_once_, [&] {
+    host_.Fatal(CHR_E_FATAL, why + "; the log store takes nothing more until a restart");
     const std::scoped_lock lock(flush_mutex_);
-    if (fatal_.exchange(true)) return;
+    fatal_.store(true, std::memory_order_release);
     retired_room_.notify_all();
     flush_wake_.notify_all();
-  }
-  host_.Fatal(CHR_E_FATAL, why + "; the log store takes nothing more until a restart");
+  });
 }
 
 GroupPtr Store::Find(uint64_t id) {

@@ -132,6 +132,7 @@ class Store {
   std::atomic<uint64_t> next_number_{1};
   std::atomic<uint64_t> next_file_id_{1};
   uint64_t run_ = 0;
+  std::once_flag fatal_once_;
   std::atomic<bool> fatal_{false};
   std::atomic<uint64_t> completed_{0};
   std::atomic<uint64_t> syncs_{0};

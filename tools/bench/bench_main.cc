@@ -81,7 +81,10 @@ int main(int argc, char** argv) {
     out["broker_cpu_seconds"] = after.cpu_seconds - before.cpu_seconds;
     out["broker_rss_mib"] = after.rss_mib;
   }
-  if (!FLAGS_probe_dir.empty()) out["disk_4k_fdatasync"] = bench::ProbeDisk(FLAGS_probe_dir, FLAGS_probe_writes);
+  if (!FLAGS_probe_dir.empty()) {
+    out["disk_4k_fdatasync"] = bench::ProbeDisk(FLAGS_probe_dir, FLAGS_probe_writes, 0);
+    out["disk_4k_fdatasync_at_rate"] = bench::ProbeDisk(FLAGS_probe_dir, FLAGS_probe_writes, FLAGS_rate);
+  }
   std::cout << Json::writeString(Json::StreamWriterBuilder(), out) << std::endl;
   return 0;
 }

@@ -2,6 +2,8 @@
 // Latency at a given rate: each message is due at its time. Two figures count from the moment a message was due, so
 // that a stalled broker cannot hide what it delayed: the ack, and the arrival at a consumer that waits at the end of
 // the log.
+#include <sys/prctl.h>
+
 #include <atomic>
 #include <cstring>
 #include <mutex>
@@ -116,21 +118,23 @@ Json::Value RunLatency(const Workload& workload) {
 
   const auto interval = std::chrono::duration<double>(1.0 / single.rate_per_second);
   const auto count = static_cast<int64_t>(single.rate_per_second * static_cast<double>(single.duration.count()));
+  // Threads that sleep, not spin: a spinning client would take a core away from the broker that it measures.
+  std::jthread acks_server([&client](const std::stop_token& stop) {
+    while (!stop.stop_requested()) rd_kafka_poll(client.get(), 100);
+  });
+  ::prctl(PR_SET_TIMERSLACK, 1UL);
   const auto start = SteadyClock::now();
   for (int64_t i = 0; i < count; ++i) {
     const auto due = start + std::chrono::duration_cast<SteadyClock::duration>(interval * static_cast<double>(i));
-    // Serve acks until the message is due; the last stretch without sleeping, as a timer would be late.
-    while (SteadyClock::now() < due) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(due - SteadyClock::now()).count();
-      rd_kafka_poll(client.get(), left > 1 ? static_cast<int>(left - 1) : 0);
-    }
+    std::this_thread::sleep_until(due);
     const Stamp stamp{std::chrono::duration_cast<std::chrono::nanoseconds>(due.time_since_epoch()).count(), NowNs()};
     std::memcpy(payload.data(), &stamp, sizeof stamp);
     if (rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, payload.data(), payload.size(), nullptr, 0, nullptr) != 0) {
       Fail(rd_kafka_err2str(rd_kafka_last_error()));
     }
-    rd_kafka_poll(client.get(), 0);
   }
+  acks_server.request_stop();
+  acks_server.join();
   if (rd_kafka_flush(client.get(), 60000) != RD_KAFKA_RESP_ERR_NO_ERROR) Fail("not everything was acked within 60 s");
   const double seconds = SecondsSince(start);
   rd_kafka_topic_destroy(topic);

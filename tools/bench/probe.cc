@@ -5,12 +5,13 @@
 
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "tools/bench/client.h"
 
 namespace chronik::bench {
 
-Json::Value ProbeDisk(const std::string& directory, int writes) {
+Json::Value ProbeDisk(const std::string& directory, int writes, double rate_per_second) {
   const std::string path = directory + "/chronik-bench-probe";
   const int fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0) Fail("cannot write in " + directory);
@@ -21,7 +22,10 @@ Json::Value ProbeDisk(const std::string& directory, int writes) {
   }
   if (::fsync(fd) != 0) Fail("probe: fsync failed");
   std::vector<double> samples;
+  const auto interval = std::chrono::duration<double>(rate_per_second > 0 ? 1.0 / rate_per_second : 0);
+  const auto begin = SteadyClock::now();
   for (int i = 0; i < writes; ++i) {
+    std::this_thread::sleep_until(begin + std::chrono::duration_cast<SteadyClock::duration>(interval * i));
     const auto start = SteadyClock::now();
     if (::pwrite(fd, block.data(), block.size(), static_cast<off_t>(i) * 4096) != 4096 || ::fdatasync(fd) != 0) {
       Fail("probe: write + fdatasync failed");
