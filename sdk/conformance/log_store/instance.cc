@@ -223,8 +223,9 @@ chr_status Instance::TryOpen(uint64_t id, uint32_t lane, bool create, Group* gro
 }
 
 void Instance::Close(const Group& group) {
-  open_.erase(group.raw);
-  Calling([&] { table_.close_group(self_, group.raw); });
+  chr_log_group* const raw = group.raw;  // `group` may be the element of open_
+  open_.erase(raw);
+  Calling([&] { table_.close_group(self_, raw); });
 }
 
 chr_status Instance::Destroy(uint64_t id) {
