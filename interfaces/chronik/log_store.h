@@ -174,7 +174,8 @@ typedef struct chr_log_store {
    * cheap for a group that is new: thousands may be created in a row. id > 0. [control] */
   chr_status (*open_group)(void* self, uint64_t id, uint32_t lane, int32_t create, chr_log_group** group,
                            chr_log_bounds* bounds, chr_error* err) CHR_NX;
-  /* Nothing of the group is in flight. [control] */
+  /* Nothing of the group is in flight. Groups that are open at stop() need not be closed: destroy() frees their handles.
+   * [control] */
   void (*close_group)(void* self, chr_log_group* group) CHR_NX;
   /* Deletes a closed group and its data for good; a group that does not exist is fine. [control] OK, PENDING or error
    */

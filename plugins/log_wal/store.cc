@@ -214,7 +214,10 @@ Failure Store::OpenGroup(uint64_t id, uint32_t lane_id, bool create, chr_log_gro
   }
   group->ResetSubmitted();
   group->FillBounds(bounds);
-  *out = new chr_log_group{group, lane_id};
+  auto handle = std::make_unique<chr_log_group>(chr_log_group{group, lane_id});
+  *out = handle.get();
+  const std::scoped_lock handles_lock(handles_mutex_);
+  handles_.emplace(*out, std::move(handle));
   return {};
 }
 
@@ -297,7 +300,8 @@ void Store::CloseGroup(chr_log_group* handle) {
     const std::scoped_lock lock(handle->group->mutex);
     handle->group->open = false;
   }
-  delete handle;
+  const std::scoped_lock handles_lock(handles_mutex_);
+  handles_.erase(handle);
 }
 
 Failure Store::DestroyGroup(uint64_t id, chr_done done) {

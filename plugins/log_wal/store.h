@@ -142,6 +142,9 @@ class Store {
   std::mutex groups_mutex_;
   std::unordered_map<uint64_t, GroupPtr> groups_;
 
+  std::mutex handles_mutex_;
+  std::unordered_map<chr_log_group*, std::unique_ptr<chr_log_group>> handles_;  // of open groups
+
   std::mutex lanes_mutex_;
   std::map<uint32_t, std::unique_ptr<Lane>> lanes_;
   Lane* LaneOf(uint32_t id);
