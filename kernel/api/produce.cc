@@ -32,8 +32,7 @@ struct Work {
   broker::Acks acks = broker::Acks::kAll;
 };
 
-// Versions 0 to 2 carry message sets of an older magic; their header and first fields are read by hand, as no schema is
-// kept.
+// Versions 0 to 2 carry message sets of an older magic. No client sends them after it has seen the table: see there.
 void RefuseOldVersion(CallPtr call) {
   call->Close("Produce version " + std::to_string(call->version()) + ": record batches need version 3 or later");
 }

@@ -13,8 +13,8 @@ namespace {
 
 // An API is here only with a handler for every version of its range.
 constexpr std::array kApis = {
-    // Versions 0 to 2 of Produce are refused with error 35 in their response: librdkafka decides on compression by the
-    // minimum, and Apache Kafka advertises 0 for its sake, too.
+    // Versions 0 to 2 of Produce are advertised, but a request that uses one ends the connection: librdkafka compresses
+    // only for brokers that claim version 0, and Apache Kafka 4 does the same for its sake (KAFKA-18659).
     ApiEntry{0, "Produce", 0, 13, &HandleProduce},
     ApiEntry{1, "Fetch", 4, 17, &HandleFetch},
     ApiEntry{2, "ListOffsets", 1, 10, &HandleListOffsets},
