@@ -56,6 +56,7 @@ bool IsNews(Work& work, const FetchKey& key, const FetchResponse::PartitionData&
       known->second.high_watermark != data.high_watermark || known->second.log_start_offset != data.log_start_offset;
   known->second.high_watermark = data.high_watermark;
   known->second.log_start_offset = data.log_start_offset;
+  if (!data.records->empty()) work.session->MoveToEnd(known->second);
   return !work.incremental || changed || data.error_code != 0 || data.diverging_epoch.epoch >= 0 ||
          !data.records->empty();
 }
@@ -114,14 +115,13 @@ void HandleFetch(CallPtr call) {
   ask.max_bytes = static_cast<uint32_t>(std::clamp(request.max_bytes, 0, kLargestResponse));
   ask.read_committed = request.isolation_level == 1;
   const metadata::ImagePtr image = call->broker.image(call->shard);
-  for (const auto& [key, partition] : work.session->partitions) {
+  for (const auto& [key, p] : work.session->InTurn()) {
     const auto topic = FindTopic(*image, by_id, key.topic_id, key.topic);
     const auto ref = topic.ok() ? FindPartition(**topic, key.partition) : Result<broker::PartitionRef>(topic.error());
     if (!ref.ok()) {
       work.refused.emplace_back(key, ref.error());
       continue;
     }
-    const FetchRequest::FetchPartition& p = partition.request;
     work.keys.push_back(key);
     ask.items.push_back({*ref, Offset(p.fetch_offset), p.current_leader_epoch, p.last_fetched_epoch,
                          static_cast<uint32_t>(std::max(p.partition_max_bytes, 0))});

@@ -14,12 +14,25 @@ constexpr int32_t kInitialEpoch = 0;  // open one
 void AddPartitions(const protocol::FetchRequest& request, FetchSession& session) {
   for (const auto& topic : request.topics) {
     for (const auto& partition : topic.partitions) {
-      session.partitions[{topic.topic, topic.topic_id, partition.partition}].request = partition;
+      const auto [at, added] = session.partitions.try_emplace({topic.topic, topic.topic_id, partition.partition});
+      at->second.request = partition;
+      if (added) session.MoveToEnd(at->second);
     }
   }
 }
 
 }  // namespace
+
+std::vector<std::pair<FetchKey, protocol::FetchRequest::FetchPartition>> FetchSession::InTurn() const {
+  std::vector<const std::pair<const FetchKey, FetchedPartition>*> rows;
+  rows.reserve(partitions.size());
+  for (const auto& row : partitions) rows.push_back(&row);
+  std::ranges::sort(rows, {}, [](const auto* row) { return row->second.turn; });
+  std::vector<std::pair<FetchKey, protocol::FetchRequest::FetchPartition>> out;
+  out.reserve(rows.size());
+  for (const auto* row : rows) out.emplace_back(row->first, row->second.request);
+  return out;
+}
 
 FetchSessionCache::Begun FetchSessionCache::Begin(const protocol::FetchRequest& request, bool by_id, Instant now) {
   using enum protocol::KafkaError;
@@ -47,7 +60,12 @@ FetchSessionCache::Begun FetchSessionCache::Begin(const protocol::FetchRequest& 
     for (const int32_t partition : topic.partitions) session.partitions.erase({topic.topic, topic.topic_id, partition});
   }
   AddPartitions(request, session);
-  return {kNone, found->second, true};
+  const FetchSessionPtr used = found->second;
+  if (session.partitions.empty()) {
+    sessions_.erase(found);
+    session.id = 0;
+  }
+  return {kNone, used, true};
 }
 
 // A full cache gives up the session that has been idle longest, if that was long; otherwise the client goes without

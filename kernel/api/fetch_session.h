@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "kernel/base/clock.h"
@@ -29,6 +30,7 @@ struct FetchKey {
 
 struct FetchedPartition {
   protocol::FetchRequest::FetchPartition request;
+  uint64_t turn = 0;  // partitions are read in ascending order of it
   // As last sent; a change is news.
   int64_t high_watermark = -1;
   int64_t log_start_offset = -1;
@@ -40,6 +42,12 @@ struct FetchSession {
   bool by_id = false;  // topics are named by id; a session cannot change that (error 106)
   Instant last_used{};
   std::map<FetchKey, FetchedPartition> partitions;
+  uint64_t last_turn = 0;
+
+  // New partitions come last, in the order of the request; so does one that had data, or it might use up the limits of
+  // every response and the others would starve (KIP-227).
+  void MoveToEnd(FetchedPartition& partition) { partition.turn = ++last_turn; }
+  std::vector<std::pair<FetchKey, protocol::FetchRequest::FetchPartition>> InTurn() const;
 };
 using FetchSessionPtr = std::shared_ptr<FetchSession>;
 

@@ -88,6 +88,7 @@ struct FetchOutcome {
   Offset log_start_offset{-1};
   std::optional<EpochEnd> diverging;  // the follower must truncate to here first
   ByteChain records;                  // whole batches; the first may begin before the offset asked for
+  bool more = false;                  // a limit kept committed batches out of `records`
   LeaderInfo leader;
 };
 
@@ -178,7 +179,9 @@ class Broker {
   // acks = kNone: the callback comes once the batches were taken over or refused; its outcome is not sent to the
   // client.
   virtual void Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) = 0;
-  // Waits until min_bytes are there, an item has an error or diverges, or max_wait passed.
+  // Waits until min_bytes are there, no more fits into max_bytes, an item has an error or diverges, or max_wait passed.
+  // The limits are used up in the order of the items (of one shard after the other, beginning with the first item's);
+  // the first batch found is given even if it is larger than they are (KIP-74).
   virtual void Fetch(ShardId here, FetchRequest request, Callback<std::vector<FetchOutcome>> done) = 0;
   virtual void ListOffsets(ShardId here, std::vector<ListOffsetItem> items,
                            Callback<std::vector<ListOffsetOutcome>> done) = 0;

@@ -16,12 +16,15 @@ FetchOperation::FetchOperation(const ShardMap& shards, ShardState& home, FetchRe
 
 void FetchOperation::Start() {
   const auto self = shared_from_this();
-  std::vector<std::vector<size_t>> by_shard(shards_.size());
+  std::vector<std::optional<size_t>> visit_of(shards_.size());
   for (size_t i = 0; i < request_.items.size(); ++i) {
-    by_shard[shards_.of(request_.items[i].partition.group).id.value].push_back(i);
-  }
-  for (uint32_t s = 0; s < by_shard.size(); ++s) {
-    if (!by_shard[s].empty()) visits_.push_back({&shards_.at(ShardId(s)), std::move(by_shard[s])});
+    ShardState& shard = shards_.of(request_.items[i].partition.group);
+    std::optional<size_t>& visit = visit_of[shard.id.value];
+    if (!visit) {
+      visit = visits_.size();
+      visits_.push_back({&shard, {}});
+    }
+    visits_[*visit].items.push_back(i);
   }
   if (request_.max_wait.count() > 0) {
     timer_ = home_.executor.Schedule(request_.max_wait, [self] { self->OnTimeout(); });
@@ -37,6 +40,7 @@ void FetchOperation::ReadRound() {
   woken_.store(false);
   visit_ = 0;
   bytes_ = 0;
+  full_ = false;
   VisitNext();
 }
 
@@ -60,20 +64,25 @@ void FetchOperation::ReadOn(ShardState& shard, size_t position) {
       continue;
     }
     const uint64_t left = bytes_ >= request_.max_bytes ? 0 : request_.max_bytes - bytes_;
+    const replica::DataLimit limit{left, bytes_ == 0};
     FetchOutcome outcome;
-    if (!partition->Fetch(request_.items[i], left, outcome)) {
-      return partition->FetchCold(request_.items[i], left, std::move(outcome),
-                                  [self = shared_from_this(), &shard, i, position](FetchOutcome read) {
-                                    self->bytes_ += read.records.size();
-                                    self->outcomes_[i] = std::move(read);
+    if (!partition->Fetch(request_.items[i], limit, outcome)) {
+      return partition->FetchCold(request_.items[i], limit, std::move(outcome),
+                                  [self = shared_from_this(), &shard, i, left, position](FetchOutcome read) {
+                                    self->Add(i, left, std::move(read));
                                     self->ReadOn(shard, position + 1);
                                   });
     }
-    bytes_ += outcome.records.size();
-    outcomes_[i] = std::move(outcome);
+    Add(i, left, std::move(outcome));
     ++position;
   }
   VisitDone();
+}
+
+void FetchOperation::Add(size_t item, uint64_t left, FetchOutcome outcome) {
+  bytes_ += outcome.records.size();
+  full_ |= outcome.more && left < request_.items[item].max_bytes;
+  outcomes_[item] = std::move(outcome);
 }
 
 void FetchOperation::VisitDone() {
@@ -83,7 +92,8 @@ void FetchOperation::VisitDone() {
 }
 
 bool FetchOperation::ShouldAnswer() const {
-  if (timed_out_ || bytes_ >= request_.min_bytes || request_.items.empty()) return true;
+  const uint32_t enough = std::min(request_.min_bytes, request_.max_bytes);
+  if (timed_out_ || full_ || bytes_ >= enough || request_.items.empty()) return true;
   return std::any_of(outcomes_.begin(), outcomes_.end(),
                      [](const FetchOutcome& o) { return o.error.has_value() || o.diverging.has_value(); });
 }

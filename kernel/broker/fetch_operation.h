@@ -31,6 +31,7 @@ class FetchOperation : public DataWatcher, public std::enable_shared_from_this<F
   void ReadRound();
   void VisitNext();
   void ReadOn(ShardState& shard, size_t position);
+  void Add(size_t item, uint64_t left, FetchOutcome outcome);
   void VisitDone();
   void RoundDone();
   void WatchAll();
@@ -42,10 +43,11 @@ class FetchOperation : public DataWatcher, public std::enable_shared_from_this<F
   ShardState& home_;
   const FetchRequest request_;
   Callback<std::vector<FetchOutcome>> done_;
-  std::vector<Visit> visits_;
+  std::vector<Visit> visits_;  // in the order in which the request first names a partition of theirs
   std::vector<FetchOutcome> outcomes_;
   size_t visit_ = 0;    // index in visits_ of the shard being read
   uint64_t bytes_ = 0;  // gathered in this round
+  bool full_ = false;   // max_bytes kept batches out of this round
   bool reading_ = false;
   bool timed_out_ = false;
   bool watching_ = false;

@@ -147,6 +147,7 @@ Status Partition::CheckEpoch(int32_t current_leader_epoch) const {
 }
 
 Status Partition::CheckReadable(int32_t current_leader_epoch) const {
+  if (replica_.closing()) return Error{ErrorCode::kShuttingDown, "this partition is closing"};
   if (!replica_.is_ready()) {
     // Committed data can still be read while the disk refuses writes.
     const Status writable = replica_.writable();
@@ -168,7 +169,7 @@ EpochEnd Partition::EndOfEpoch(int32_t epoch) const {
   return {known, next == terms.end() ? replica_.log_end_offset() : next->first_offset};
 }
 
-bool Partition::Fetch(const FetchItem& item, uint64_t max_bytes, FetchOutcome& out) {
+bool Partition::Fetch(const FetchItem& item, replica::DataLimit limit, FetchOutcome& out) {
   out.leader = leader();
   out.log_start_offset = replica_.first_offset();
   if (Status readable = CheckReadable(item.current_leader_epoch); !readable.ok()) {
@@ -190,18 +191,27 @@ bool Partition::Fetch(const FetchItem& item, uint64_t max_bytes, FetchOutcome& o
                                                         std::to_string(replica_.log_end_offset().value) + "]"};
     return true;
   }
-  const uint64_t limit = std::min<uint64_t>(item.max_bytes, max_bytes);
-  if (limit == 0 || item.offset >= out.high_watermark) return true;
+  if (item.offset >= out.high_watermark) return true;
+  limit.max_bytes = std::min<uint64_t>(item.max_bytes, limit.max_bytes);
+  if (limit.max_bytes == 0 && !limit.at_least_one) {
+    out.more = true;
+    return true;
+  }
   auto cached = replica_.ReadCached(item.offset, limit);
-  if (cached) out.records = std::move(cached->batches);
-  return cached.has_value();
+  if (!cached) return false;
+  out.records = std::move(cached->batches);
+  out.more = cached->next < out.high_watermark;
+  return true;
 }
 
-void Partition::FetchCold(const FetchItem& item, uint64_t max_bytes, FetchOutcome out, Callback<FetchOutcome> done) {
-  replica_.ReadCold(item.offset, std::min<uint64_t>(item.max_bytes, max_bytes),
+void Partition::FetchCold(const FetchItem& item, replica::DataLimit limit, FetchOutcome out,
+                          Callback<FetchOutcome> done) {
+  limit.max_bytes = std::min<uint64_t>(item.max_bytes, limit.max_bytes);
+  replica_.ReadCold(item.offset, limit,
                     [out = std::move(out), done = std::move(done)](Result<replica::DataRead> read) mutable {
                       if (read.ok()) {
                         out.records = std::move(read->batches);
+                        out.more = read->next < out.high_watermark;
                       } else {
                         out.error = read.error();
                       }

@@ -50,10 +50,10 @@ class Partition final : public replica::StateMachine {
 
   // `done` runs once, possibly inside the call.
   void Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<ProduceOutcome> done);
-  // Committed batches from item.offset on, at least one if there is any and max_bytes > 0, about `max_bytes`. False:
-  // they are not in memory; `out` has the rest, and FetchCold completes it.
-  bool Fetch(const FetchItem& item, uint64_t max_bytes, FetchOutcome& out);
-  void FetchCold(const FetchItem& item, uint64_t max_bytes, FetchOutcome out, Callback<FetchOutcome> done);
+  // Committed batches from item.offset on. False: they are not in memory; `out` has the rest, and FetchCold, called at
+  // once, completes it.
+  bool Fetch(const FetchItem& item, replica::DataLimit limit, FetchOutcome& out);
+  void FetchCold(const FetchItem& item, replica::DataLimit limit, FetchOutcome out, Callback<FetchOutcome> done);
   void ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcome> done);
   EpochOutcome OffsetForLeaderEpoch(const EpochQuery& query) const;
 

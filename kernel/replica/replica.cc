@@ -317,33 +317,40 @@ void Replica::FailWaiters(const Error& error) {
   for (Waiter& waiter : failed) waiter.done(error);
 }
 
-std::optional<DataRead> Replica::ReadCached(Offset from, uint64_t max_bytes) const {
-  DataRead out;
+std::optional<DataRead> Replica::ReadCached(Offset from, DataLimit limit) const {
+  DataRead out{{}, from};
   if (from >= high_watermark_) return out;
   const Entry* entry = tail_.Find(from);
   if (entry == nullptr) return std::nullopt;
   for (; entry != nullptr && entry->meta.index <= applied_.index; entry = tail_.At(entry->meta.index + 1)) {
     if (entry->meta.kind != EntryKind::kData) continue;
-    if (!out.batches.empty() && out.bytes() + entry->body.size() > max_bytes) break;
+    const bool first = limit.at_least_one && out.batches.empty();
+    if (!first && out.bytes() + entry->body.size() > limit.max_bytes) break;
     out.batches.Append(entry->body);
+    out.next = entry->meta.next_offset();
   }
   return out;
 }
 
-void Replica::ReadCold(Offset from, uint64_t max_bytes, UniqueFunction<void(Result<DataRead>)> done) {
+void Replica::ReadCold(Offset from, DataLimit limit, UniqueFunction<void(Result<DataRead>)> done) {
+  CHRONIK_CHECK(!closing_) << "group " << options_.group << " is closing and must not be read";
   ++operations_;
   store_.Read(options_.shard, handle_,
               {.by = log::ReadBy::kOffset,
                .key = from.value,
                .end_index = std::min(applied_.index, durable_) + 1,
-               .max_bytes = max_bytes},
-              [this, done = std::move(done)](Result<std::vector<Entry>> entries) mutable {
+               .max_bytes = limit.max_bytes},
+              [this, from, limit, done = std::move(done)](Result<std::vector<Entry>> entries) mutable {
                 if (!entries.ok()) {
                   done(entries.error());
                 } else {
-                  DataRead out;
+                  DataRead out{{}, from};
                   for (Entry& entry : *entries) {
-                    if (entry.meta.kind == EntryKind::kData) out.batches.Append(std::move(entry.body));
+                    if (entry.meta.kind != EntryKind::kData) continue;
+                    // A store always gives one entry, however large.
+                    if (!limit.at_least_one && out.bytes() + entry.body.size() > limit.max_bytes) break;
+                    out.next = entry.meta.next_offset();
+                    out.batches.Append(std::move(entry.body));
                   }
                   done(std::move(out));
                 }
@@ -352,6 +359,7 @@ void Replica::ReadCold(Offset from, uint64_t max_bytes, UniqueFunction<void(Resu
 }
 
 void Replica::FindEntry(log::ReadBy by, int64_t key, UniqueFunction<void(Result<std::optional<Entry>>)> done) {
+  CHRONIK_CHECK(!closing_) << "group " << options_.group << " is closing and must not be read";
   ++operations_;
   store_.Read(
       options_.shard, handle_,

@@ -34,9 +34,16 @@ struct Proposal {
 // What a proposer waits for.
 enum class WaitFor : uint8_t { kNothing, kDurable, kCommitted };
 
-// What a reader of data gets: whole record batches, committed ones only.
+// How much a reader of data wants.
+struct DataLimit {
+  uint64_t max_bytes = 0;
+  bool at_least_one = true;  // the first batch comes even if it is larger (KIP-74)
+};
+
+// What it gets: whole record batches, committed ones only.
 struct DataRead {
   ByteChain batches;
+  Offset next;  // of the first record that is not in it
   uint64_t bytes() const { return batches.size(); }
 };
 
@@ -77,10 +84,12 @@ class Replica {
   // Why produce is refused: not leader, failed disk, full disk; ok() if it is not.
   Status writable() const;
 
-  // Batches from the one that holds `from` up to the high watermark, at least one. nullopt: not in memory, use
-  // ReadCold.
-  std::optional<DataRead> ReadCached(Offset from, uint64_t max_bytes) const;
-  void ReadCold(Offset from, uint64_t max_bytes, UniqueFunction<void(Result<DataRead>)> done);
+  // Close was called: it reads nothing from the store any more.
+  bool closing() const { return closing_; }
+
+  // Batches from the one that holds `from` up to the high watermark. nullopt: not in memory, use ReadCold.
+  std::optional<DataRead> ReadCached(Offset from, DataLimit limit) const;
+  void ReadCold(Offset from, DataLimit limit, UniqueFunction<void(Result<DataRead>)> done);
   // The first committed entry that `by` and `key` ask for; none: empty.
   void FindEntry(log::ReadBy by, int64_t key, UniqueFunction<void(Result<std::optional<log::Entry>>)> done);
 
