@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The insides of RaftGroup: its state, and what it does with each input. raft.cc dispatches and collects the output,
-// election.cc has roles and elections, replication.cc the leader's side, follower.cc the follower's.
+// election.cc has roles and elections, replication.cc the leader's side, follower.cc the follower's, membership.cc
+// changes of the configuration, read_barrier.cc reads, transfer.cc the handing over of leadership.
 //
 // An idle group holds this object, its term table (24 bytes a row), its configuration, and as leader a Progress per
 // peer.
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/raft/configuration.h"
 #include "kernel/raft/log_view.h"
 #include "kernel/raft/progress.h"
 #include "kernel/raft/raft.h"
@@ -53,10 +55,12 @@ class RaftGroup::Impl {
   Persist& OpenPersist();
   void FinishStep(SoftState before);
   void AppendToLog(const EntryMeta& entry);
-  void Send(NodeId to, Body body);       // promises nothing about this disk
-  void SendAfter(NodeId to, Body body);  // leaves once everything persisted so far is durable
+  void AppendOwn(const EntryMeta& entry);  // a leader's new entry
+  void Send(NodeId to, Body body);         // promises nothing about this disk
+  void SendAfter(NodeId to, Body body);    // leaves once everything persisted so far is durable
   void CommitTo(LogIndex index);
   SoftState soft_state() const { return {role_, leader_, hard_.term}; }
+  const Configuration& configuration() const { return configurations_.newest(); }
 
   // --- election.cc
   void OnTick(uint32_t count);
@@ -83,8 +87,6 @@ class RaftGroup::Impl {
   void OnPropose(const Propose& propose);
   void OnAppendResponse(NodeId from, const AppendResponse& response);
   void OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response);
-  void OnTransfer(NodeId target);
-  void OnReadBarrier(uint64_t context);
   void Broadcast();
   void Beat();
   void Replicate(Progress& peer);
@@ -93,23 +95,40 @@ class RaftGroup::Impl {
   void SendHeartbeat(Progress& peer);
   void SendSnapshotOffer(Progress& peer);
   void AdvanceCommit();
-  void AdvanceBarriers();
-  void MaybeTransfer(const Progress& peer);
   void TrimWindow();
   bool Confirmed() const { return role_ == Role::kLeader && log_.TermAt(commit()) == hard_.term; }
   Progress* FindPeer(NodeId node);
   LogIndex commit() const { return hard_.commit; }
 
+  // --- read_barrier.cc
+  void OnReadBarrier(uint64_t context);
+  void AdvanceBarriers();
+
+  // --- transfer.cc
+  void OnTransfer(NodeId target);
+  void MaybeTransfer(const Progress& peer);
+  void TickTransfer();
+  void AbandonTransfer();
+
+  // --- membership.cc
+  void OnChangeConfiguration(const ChangeConfiguration& change);
+  void AppendConfiguration(Configuration configuration);
+  void AdvanceConfiguration();  // the next step of a change, if it is due
+  bool NewVotersCaughtUp();
+  void SyncPeers();
+  void StepDownIfRemoved();
+
   // --- follower.cc
   void OnAppendRequest(const Message& message, AppendRequest& request);
   void OnHeartbeatRequest(const Message& message, const HeartbeatRequest& request);
   void OnInstallSnapshot(const Message& message, const InstallSnapshot& offer);
-  void TakeEntries(std::vector<EntryMeta>&& entries, size_t known);
+  void OnSnapshotReady(const SnapshotReady& snapshot);
+  void TakeEntries(AppendRequest& request, size_t known);
   void AcceptAppend(NodeId from, LogIndex match);  // once it is on disk
   void RejectAppend(NodeId from, const AppendRequest& request, EntryId hint);
 
   const Options options_;
-  Configuration configuration_;
+  ConfigurationHistory configurations_;
   LogView log_;
 
   HardState hard_;         // as of the newest Persist; commit also in between
@@ -134,12 +153,14 @@ class RaftGroup::Impl {
   uint32_t election_timeout_ = 0;
   uint32_t heartbeat_elapsed_ = 0;
   uint32_t transfer_elapsed_ = 0;
+  uint32_t priority_;
   uint64_t own_vote_sequence_ = 0;  // candidate: its own vote counts once this is done; 0: it has been counted
   std::vector<Vote> votes_;
 
   // Leader only.
   std::vector<Progress> peers_;
   NodeId transfer_target_;
+  LogIndex catch_up_mark_;          // a new voter that has this has caught up; moves once an election timeout
   uint64_t uncommitted_bytes_ = 0;  // proposed in this term
   LogIndex term_begin_;             // this leadership's no-op
   uint64_t read_round_ = 0;         // the newest round begun

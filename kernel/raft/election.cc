@@ -23,12 +23,18 @@ uint32_t Impl::Random(uint32_t bound) {
 
 void Impl::ResetElectionTimer() {
   election_elapsed_ = 0;
-  election_timeout_ = options_.election_ticks + Random(options_.election_ticks);
+  election_timeout_ =
+      options_.election_ticks + Random(options_.election_ticks) + priority_ * (options_.election_ticks / 2);
 }
 
-bool Impl::Alone() const { return configuration_.voters.size() == 1 && configuration_.voters[0] == options_.self; }
+bool Impl::Alone() const {
+  const Configuration& now = configuration();
+  return !now.joint() && now.voters.size() == 1 && now.voters[0] == options_.self;
+}
 
-bool Impl::CanCampaign() const { return Contains(configuration_.voters, options_.self); }
+// Who is being removed goes on until that is committed: it may have the only log that the remaining voters may follow
+// (thesis 4.2.2). Its own vote does not count then.
+bool Impl::CanCampaign() const { return configurations_.IsVoterSince(options_.self, commit()); }
 
 bool Impl::InLease() const { return leader_ != NodeId{} && election_elapsed_ < options_.election_ticks; }
 
@@ -54,7 +60,7 @@ void Impl::OnTick(uint32_t count) {
 }
 
 void Impl::TickLeader() {
-  if (transfer_target_ != NodeId{} && ++transfer_elapsed_ >= options_.election_ticks) transfer_target_ = NodeId{};
+  TickTransfer();
   if (++election_elapsed_ >= options_.election_ticks) {
     election_elapsed_ = 0;
     CheckQuorum();
@@ -68,7 +74,7 @@ void Impl::TickLeader() {
 
 // A leader that no majority answers must not go on believing in itself: its clients would wait for ever.
 void Impl::CheckQuorum() {
-  const bool heard = MajorityHolds(configuration_, [this](NodeId voter) {
+  const bool heard = QuorumHolds(configuration(), [this](NodeId voter) {
     if (voter == options_.self) return true;
     const Progress* peer = FindPeer(voter);
     return peer != nullptr && peer->recently_active;
@@ -80,6 +86,7 @@ void Impl::CheckQuorum() {
     peer.recently_active = false;
     peer.inflight().ReleaseMemory();
   }
+  catch_up_mark_ = log_.last_index();
   TrimWindow();
 }
 
@@ -94,7 +101,7 @@ void Impl::OnPeerLost(NodeId peer) {
   // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote.
   leader_ = NodeId{};
   election_elapsed_ = 0;
-  election_timeout_ = 1 + Random(3);
+  election_timeout_ = 1 + Random(3) + 3 * priority_;
 }
 
 void Impl::StartPreVote() {
@@ -104,7 +111,7 @@ void Impl::StartPreVote() {
   role_ = Role::kPreCandidate;
   leader_ = NodeId{};
   ResetElectionTimer();
-  for (const NodeId voter : configuration_.voters) {
+  for (const NodeId voter : Voters(configuration())) {
     if (voter == options_.self) continue;
     // In the name of the term to come; nobody's term changes, this replica's neither.
     const VoteRequest request{.pre = true, .transfer = false, .last = log_.last()};
@@ -120,7 +127,7 @@ void Impl::StartElection(bool transfer) {
   leader_ = NodeId{};
   ResetElectionTimer();
   own_vote_sequence_ = last_sequence_;
-  for (const NodeId voter : configuration_.voters) {
+  for (const NodeId voter : Voters(configuration())) {
     if (voter != options_.self) SendAfter(voter, VoteRequest{.pre = false, .transfer = transfer, .last = log_.last()});
   }
 }
@@ -157,26 +164,25 @@ void Impl::OnVoteResponse(const Message& message, const VoteResponse& response) 
 }
 
 void Impl::OnTimeoutNow() {
-  if (role_ == Role::kFollower && CanCampaign()) StartElection(true);
+  if ((role_ == Role::kFollower || role_ == Role::kPreCandidate) && CanCampaign()) StartElection(true);
 }
 
 // The first answer of a voter counts. May change the role.
 void Impl::RecordVote(NodeId voter, bool granted) {
-  if (!Contains(configuration_.voters, voter)) return;
+  if (!IsVoter(configuration(), voter)) return;
   const auto known = std::find_if(votes_.begin(), votes_.end(), [&](const Vote& vote) { return vote.voter == voter; });
   if (known != votes_.end()) return;
   votes_.push_back({voter, granted});
-  const auto majority_says = [this](bool wanted) {
-    return MajorityHolds(configuration_, [&](NodeId id) {
-      return std::any_of(votes_.begin(), votes_.end(),
-                         [&](const Vote& vote) { return vote.voter == id && vote.granted == wanted; });
-    });
+  const auto said = [this](NodeId id, bool answer) {
+    return std::any_of(votes_.begin(), votes_.end(),
+                       [&](const Vote& vote) { return vote.voter == id && vote.granted == answer; });
   };
-  if (majority_says(true)) {
+  if (QuorumHolds(configuration(), [&](NodeId id) { return said(id, true); })) {
     if (role_ == Role::kPreCandidate) return StartElection(false);
     return BecomeLeader();
   }
-  if (majority_says(false)) BecomeFollower(hard_.term, NodeId{});
+  // Lost if not even all that did not refuse would be enough.
+  if (!QuorumHolds(configuration(), [&](NodeId id) { return !said(id, false); })) BecomeFollower(hard_.term, NodeId{});
 }
 
 void Impl::AdoptTerm(Term term, NodeId vote) {
@@ -204,18 +210,12 @@ void Impl::BecomeLeader() {
   heartbeat_elapsed_ = 0;
   read_round_ = 0;
   const LogIndex next = log_.last_index() + 1;
-  peers_.reserve(configuration_.voters.size() + configuration_.learners.size());
-  for (const NodeId voter : configuration_.voters) {
-    if (voter != options_.self) peers_.emplace_back(voter, false, next);
-  }
-  for (const NodeId learner : configuration_.learners) {
-    if (learner != options_.self) peers_.emplace_back(learner, true, next);
-  }
+  SyncPeers();
   // The first entry of the term commits what earlier terms left behind (paper 5.4.2). The tail that is still on its
   // way to this disk stays so: only StorageDone moves the own match (openraft #2118).
   term_begin_ = next;
-  AppendToLog({next, hard_.term, log_.next_offset(), 0, 0, EntryKind::kNoop});
-  out_->persist.back().entries.push_back(*log_.Find(next));
+  catch_up_mark_ = next;
+  AppendOwn({next, hard_.term, log_.next_offset(), 0, 0, EntryKind::kNoop});
   Broadcast();
 }
 

@@ -12,10 +12,11 @@ using Impl = RaftGroup::Impl;
 
 namespace {
 
-// Indexes without a gap, terms that never fall and do not exceed the sender's, offsets that form one chain.
+// Indexes without a gap, terms that never fall and do not exceed the sender's, offsets that form one chain, a
+// configuration for each entry that says it holds one.
 bool WellFormed(const AppendRequest& request, Term sender_term) {
   if (request.previous.term > sender_term) return false;
-  if (request.entries.empty()) return true;
+  if (request.entries.empty()) return request.configurations.empty();
   if (request.previous_next_offset < Offset(0)) return false;
   EntryMeta before{request.previous.index, request.previous.term, request.previous_next_offset};
   for (const EntryMeta& entry : request.entries) {
@@ -25,7 +26,12 @@ bool WellFormed(const AppendRequest& request, Term sender_term) {
     }
     before = entry;
   }
-  return true;
+  const auto configurations =
+      static_cast<size_t>(std::count_if(request.entries.begin(), request.entries.end(), [](const EntryMeta& entry) {
+        return entry.kind == EntryKind::kConfiguration;
+      }));
+  return configurations == request.configurations.size() &&
+         std::all_of(request.configurations.begin(), request.configurations.end(), IsValid);
 }
 
 }  // namespace
@@ -52,24 +58,36 @@ void Impl::OnAppendRequest(const Message& message, AppendRequest& request) {
   const LogIndex match = request.previous.index + request.entries.size();
   if (known < request.entries.size()) {
     if (agreed < commit()) return;  // it would replace what is committed: not from a correct leader
-    TakeEntries(std::move(request.entries), known);
+    TakeEntries(request, known);
   }
   CommitTo(std::min(request.commit, match));
   // Not only what is new: an answer about entries that are here but not yet on disk waits for them as well.
   AcceptAppend(message.from, match);
 }
 
-void Impl::TakeEntries(std::vector<EntryMeta>&& entries, size_t known) {
-  entries.erase(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(known));
+void Impl::TakeEntries(AppendRequest& request, size_t known) {
+  std::vector<EntryMeta>& entries = request.entries;
+  std::vector<Configuration>& configurations = request.configurations;
+  const auto new_begin = entries.begin() + static_cast<ptrdiff_t>(known);
+  const auto holds_one = [](const EntryMeta& entry) { return entry.kind == EntryKind::kConfiguration; };
+  configurations.erase(configurations.begin(),
+                       configurations.begin() + std::count_if(entries.begin(), new_begin, holds_one));
+  entries.erase(entries.begin(), new_begin);
   const LogIndex first = entries.front().index;
   if (first <= log_.last_index()) {
     log_.TruncateSuffix(first, entries.front().base_offset);
+    configurations_.TruncateSuffix(first);
     // Nothing of the old suffix is attested any more, nor will writes under way attest it (see InflightPersist).
     durable_ = std::min(durable_, first - 1);
     for (size_t i = 0; i < persists_.size(); ++i) persists_[i].attests = std::min(persists_[i].attests, first - 1);
   }
-  for (const EntryMeta& entry : entries) AppendToLog(entry);
+  auto configuration = configurations.begin();
+  for (const EntryMeta& entry : entries) {
+    AppendToLog(entry);
+    if (holds_one(entry)) configurations_.Append(entry.index, *configuration++);
+  }
   OpenPersist().entries = std::move(entries);
+  OpenPersist().configurations = std::move(configurations);
   // A follower needs these metas only to know offsets when a suffix goes; old ones are not worth their memory.
   if (log_.window_size() > options_.max_uncommitted_entries) {
     log_.ForgetThrough(log_.last_index() - options_.max_uncommitted_entries);
@@ -90,6 +108,7 @@ void Impl::OnHeartbeatRequest(const Message& message, const HeartbeatRequest& re
 }
 
 void Impl::OnInstallSnapshot(const Message& message, const InstallSnapshot& offer) {
+  if (offer.last.term > message.term || offer.next_offset < Offset(0) || !IsValid(offer.configuration)) return;
   if (offer.last.index <= commit()) {
     return AcceptAppend(message.from, commit());
   }
@@ -100,6 +119,27 @@ void Impl::OnInstallSnapshot(const Message& message, const InstallSnapshot& offe
     return AcceptAppend(message.from, commit());
   }
   out_->pull_snapshot = message;
+}
+
+void Impl::OnSnapshotReady(const SnapshotReady& snapshot) {
+  const bool sound =
+      snapshot.last.term <= hard_.term && snapshot.next_offset >= Offset(0) && IsValid(snapshot.configuration);
+  // What it covers may have come as entries while it was pulled. Those were promised: they must not go.
+  if (!sound || snapshot.last.index <= commit() || log_.Matches(snapshot.last)) return;
+  // The log differs from what is committed at `last`, or ends below it: none of it behind `last` is committed. A leader
+  // has all that is, so a snapshot that contradicts its log is not of this group.
+  if (role_ == Role::kLeader) return;
+  if (role_ != Role::kFollower) BecomeFollower(hard_.term, NodeId{});
+  OpenPersist().reset = snapshot;
+  log_ = LogView(snapshot.last, snapshot.next_offset, {}, snapshot.last.index, snapshot.next_offset);
+  configurations_.Reset(snapshot.last.index, snapshot.configuration);
+  // Writes under way are about the old log.
+  durable_ = LogIndex{};
+  for (size_t i = 0; i < persists_.size(); ++i) persists_[i].attests = LogIndex{};
+  persists_.back().attests = snapshot.last.index;
+  CommitTo(snapshot.last.index);
+  hard_state_dirty_ = true;
+  if (leader_ != NodeId{}) AcceptAppend(leader_, snapshot.last.index);
 }
 
 }  // namespace chronik::raft

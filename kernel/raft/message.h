@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "kernel/raft/configuration.h"
 #include "kernel/raft/types.h"
 
 namespace chronik::raft {
@@ -24,18 +25,22 @@ struct VoteResponse {
   bool granted = false;
 };
 
-//
 // The leader's core remembers the metas of its newest entries only. For older ones it sends `read_through` >
 // previous.index instead of entries: its driver reads (previous.index, read_through] from the log, as much as
 // max_append_bytes allows but at least one, and fills in `entries` and `previous_next_offset` (=
 // entries[0].base_offset) before it sends the message. It drops the message if the log does not have them or the term
 // has changed since; the core tries again.
+//
+// Bodies never enter the core, with one exception: the receiver's driver decodes the body of each kConfiguration entry
+// (DecodeConfiguration) into `configurations` before it steps the message, and drops the message if it cannot. The
+// sender's core leaves them empty, as the bodies travel anyway.
 struct AppendRequest {
   EntryId previous;
   Offset previous_next_offset;     // checked by the receiver: offsets can never drift; -1: unknown, no entries
   std::vector<EntryMeta> entries;  // may be empty (probe)
   LogIndex commit;                 // sampled no later than the entries were
   LogIndex read_through;           // from the leader's core to its driver, never on the wire; 0 = nothing to fill in
+  std::vector<Configuration> configurations = {};  // of its kConfiguration entries, in order
 };
 
 struct AppendResponse {
@@ -56,11 +61,12 @@ struct HeartbeatResponse {
 
 struct TimeoutNow {};  // the receiver starts an election at once
 
-// The receiver's log ends below the sender's first entry: it must pull a snapshot up to `last`.
+// The receiver's log ends below the sender's first entry: it must pull a snapshot up to `last`. An offer; the receiver
+// pulls (snapshot_pull.h) at its own pace.
 struct InstallSnapshot {
   EntryId last;
   Offset next_offset;
-  Configuration configuration;
+  Configuration configuration;  // that held at `last`
 };
 
 struct Message {

@@ -49,6 +49,7 @@ class Progress {
 
   NodeId peer() const { return peer_; }
   bool learner() const { return learner_; }
+  void set_learner(bool learner) { learner_ = learner; }
   State state() const { return state_; }
   LogIndex match() const { return match_; }
   LogIndex next() const { return next_; }

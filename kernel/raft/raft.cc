@@ -16,17 +16,19 @@ using Impl = RaftGroup::Impl;
 
 Impl::Impl(const Options& options, const InitialState& initial)
     : options_(options),
-      configuration_(initial.configuration),
+      configurations_(initial.configuration, initial.later_configurations),
       log_(initial.previous, initial.previous_next_offset, initial.terms, initial.last_index, initial.next_offset),
       hard_(initial.hard_state),
       durable_(initial.last_index),
-      random_state_(options.random_seed) {
+      random_state_(options.random_seed),
+      priority_(options.priority) {
   CHRONIK_CHECK(options_.self != NodeId{}) << "a replica needs an id";
   CHRONIK_CHECK(options_.election_ticks > options_.heartbeat_ticks && options_.heartbeat_ticks > 0)
       << "election " << options_.election_ticks << " heartbeat " << options_.heartbeat_ticks;
-  CHRONIK_CHECK(std::is_sorted(configuration_.voters.begin(), configuration_.voters.end()) &&
-                std::is_sorted(configuration_.learners.begin(), configuration_.learners.end()))
-      << "voters and learners ascend";
+  CHRONIK_CHECK(initial.configuration == Configuration{} || IsValid(initial.configuration))
+      << "the configuration makes no sense";
+  CHRONIK_CHECK(configurations_.newest_index() <= log_.last_index())
+      << "a configuration at " << configurations_.newest_index() << ", the log ends at " << log_.last_index();
   CHRONIK_CHECK(log_.last().term <= hard_.term)
       << "entries of term " << log_.last().term << ", hard state " << hard_.term;
   hard_.commit = std::max({hard_.commit, initial.applied, log_.previous().index});
@@ -39,12 +41,15 @@ void Impl::Step(Input&& input, Output& out) {
   out_ = &out;
   persist_open_ = false;
   const SoftState before = soft_state();
+  const uint64_t configuration_before = configurations_.version();
   if (failed_) {
     Refuse(input);
   } else {
     Dispatch(input);
+    AdvanceConfiguration();
   }
   FinishStep(before);
+  if (configurations_.version() != configuration_before) out.configuration = configuration();
   out_ = nullptr;
 }
 
@@ -63,6 +68,10 @@ void Impl::Dispatch(Input& input) {
     OnPeerLost(lost->peer);
   } else if (const auto* transfer = std::get_if<TransferLeadership>(&input)) {
     OnTransfer(transfer->target);
+  } else if (const auto* change = std::get_if<ChangeConfiguration>(&input)) {
+    OnChangeConfiguration(*change);
+  } else if (const auto* snapshot = std::get_if<SnapshotReady>(&input)) {
+    OnSnapshotReady(*snapshot);
   } else if (std::holds_alternative<CampaignNow>(input)) {
     if (role_ == Role::kFollower || role_ == Role::kPreCandidate) StartPreVote();
   } else if (std::holds_alternative<StorageFailed>(input)) {
@@ -75,6 +84,10 @@ void Impl::Refuse(Input& input) {
     out_->proposed = Error{ErrorCode::kNotLeader, "the storage of this replica failed"};
   } else if (const auto* barrier = std::get_if<ReadBarrier>(&input)) {
     out_->barriers_failed.push_back(barrier->context);
+  } else if (std::holds_alternative<ChangeConfiguration>(input)) {
+    out_->configuration_change = Error{ErrorCode::kNotLeader, "the storage of this replica failed"};
+  } else if (const auto* transfer = std::get_if<TransferLeadership>(&input)) {
+    out_->transfer_failed = transfer->target;
   }
 }
 
@@ -174,6 +187,11 @@ void Impl::AppendToLog(const EntryMeta& entry) {
   persists_.back().attests = entry.index;
 }
 
+void Impl::AppendOwn(const EntryMeta& entry) {
+  AppendToLog(entry);
+  out_->persist.back().entries.push_back(entry);
+}
+
 void Impl::Send(NodeId to, Body body) { out_->messages.push_back({options_.self, to, hard_.term, std::move(body)}); }
 
 void Impl::SendAfter(NodeId to, Body body) {
@@ -192,6 +210,7 @@ void Impl::CommitTo(LogIndex index) {
       uncommitted_bytes_ -= entry->bytes;
     }
   }
+  if (const Configuration* settled = configurations_.SettledIn(commit(), index)) out_->settled = *settled;
   hard_.commit = index;
   out_->committed = index;
   if (role_ != Role::kLeader) log_.ForgetThrough(index);
@@ -214,7 +233,9 @@ Offset RaftGroup::next_offset() const { return impl_->log_.next_offset(); }
 bool RaftGroup::leader_is_confirmed() const { return impl_->Confirmed(); }
 const std::vector<TermStart>& RaftGroup::term_table() const { return impl_->log_.terms(); }
 std::optional<Term> RaftGroup::TermAt(LogIndex index) const { return impl_->log_.TermAt(index); }
-const Configuration& RaftGroup::configuration() const { return impl_->configuration_; }
+const Configuration& RaftGroup::configuration() const { return impl_->configuration(); }
+const Configuration& RaftGroup::ConfigurationAtIndex(LogIndex index) const { return impl_->configurations_.At(index); }
+void RaftGroup::SetPriority(uint32_t priority) { impl_->priority_ = priority; }
 uint64_t RaftGroup::uncommitted_bytes() const { return impl_->uncommitted_bytes_; }
 uint64_t RaftGroup::offset_conflicts() const { return impl_->offset_conflicts_; }
 
@@ -230,6 +251,7 @@ std::vector<PeerStatus> RaftGroup::peers() const {
 void RaftGroup::TruncatedPrefix(LogIndex first, Offset first_offset) {
   CHRONIK_CHECK(first <= impl_->commit() + 1) << "dropped up to " << first << ", committed " << impl_->commit();
   impl_->log_.TruncatePrefix(first, first_offset);
+  impl_->configurations_.ForgetBefore(first);
 }
 
 }  // namespace chronik::raft

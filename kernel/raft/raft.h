@@ -9,19 +9,34 @@
 //   2. sends `messages`: they promise nothing about this replica's disk;
 //   3. sends each of `messages_after` once StorageDone of its sequence was stepped: they promise durability. A promise
 //      about what is durable already is found among `messages`;
-//   4. applies entries up to `committed`, in index order, each once.
+//   4. applies entries up to `committed`, in index order, each once. A Persist with `reset` comes first: once it is
+//      done, the snapshot is the state machine's state and its first entry to apply is the next one.
 // It may do other work between the steps, but never reorders two Outputs. A replica's own entries count towards commit
 // only when StorageDone said that they are durable - in a group of one, too.
 //
+// Configurations. ChangeConfiguration asks the leader for a change; its steps (configuration.h) run by themselves, also
+// under later leaders. A configuration holds from the moment its entry is appended, on every replica, and goes when the
+// entry is truncated: Output::configuration tells, so that the driver knows to whom it needs a connection.
+// Output::settled tells that a change is over; only then may what belongs to removed replicas be deleted. A leader that
+// is not a voter of the settled configuration hands over and steps down. A removed replica may never hear of its
+// removal; it asks for votes that nobody gives until its driver ends it.
+//
+// Snapshots. A follower whose entries are gone at the leader is offered a snapshot:
+//   1. Output::pull_snapshot names leader and snapshot. The driver pulls it in chunks (snapshot_pull.h) into a file of
+//      its own. Offers are repeated; while one is being pulled, the same one is no news and a newer one replaces it.
+//   2. When the file is complete, checked and fsynced, the driver steps SnapshotReady.
+//   3. If the snapshot is still needed, a Persist with `reset` comes out: one durable unit in the order of all others,
+//      with the hard state, that empties the log and makes it begin behind the snapshot. If none comes out, what the
+//      snapshot covers has arrived as entries and the driver deletes the file.
+//   4. The answer to the leader waits for that Persist. Until it is done, a restart finds the old log and ignores the
+//      file; afterwards, a restart begins with {previous = reset.last, no entries, reset.configuration} and the file.
+// The leader's driver serves chunks of the snapshot that stands at its log's beginning (what TruncatedPrefix said);
+// asked for one that is gone it says so, and the follower waits for the next offer.
+//
 // Reader's order: types.h, message.h, this file, core.h (the state), raft.cc (what an input does), election.cc (roles
 // and elections), replication.cc (leader's side), follower.cc, progress.h (what the leader knows of one follower),
-// log_view.h (indexes, terms and offsets of the log), quorum.h (majorities). Semantics follow the Raft paper, Ongaro's
-// thesis and etcd/raft; deviations are marked.
-//
-// Not here yet: the protocol that changes the configuration (joint consensus). A kConfiguration entry is replicated
-// like any other and changes nothing; quorum.h is the only place that will have to know of two majorities. A follower
-// that needs a snapshot is told so by Output::pull_snapshot; its driver installs it and makes a new RaftGroup of what
-// is then durable.
+// membership.cc, transfer.cc, read_barrier.cc, log_view.h (indexes, terms and offsets of the log), quorum.h
+// (majorities). Semantics follow the Raft paper, Ongaro's thesis and etcd/raft; deviations are marked.
 #pragma once
 
 #include <cstdint>
@@ -33,16 +48,18 @@
 #include <vector>
 
 #include "kernel/base/result.h"
+#include "kernel/raft/configuration.h"
 #include "kernel/raft/message.h"
 #include "kernel/raft/types.h"
 
 namespace chronik::raft {
 
-// Fixed for the life of the replica. Times are in ticks; the driver decides how long a tick is.
+// Fixed for the life of the replica, but for the priority. Times are in ticks; the driver decides how long a tick is.
 struct Options {
   NodeId self;
   uint32_t election_ticks = 10;  // a follower starts a pre-vote after [n, 2n) ticks without a leader
   uint32_t heartbeat_ticks = 1;
+  uint32_t priority = 0;  // to lead: 0 first, each step waits half an election timeout longer, 3 ticks at PeerLost
   uint32_t max_append_bytes = 1u << 20;  // of one AppendRequest; at least one entry always goes
   uint32_t max_inflight_messages = 256;  // AppendRequests to one follower without an answer
   uint64_t max_inflight_bytes = 8u << 20;
@@ -51,10 +68,11 @@ struct Options {
   uint64_t random_seed = 1;                     // for election timeouts; the driver derives it from group and node
 };
 
-// What was durable at start: the log's bounds and term table as the log store reports them, and the newest
-// configuration. The driver has checked hard_state.commit <= last_index: a log that lost committed entries must not
-// take part (it comes back as a new incarnation). Everything up to RaftGroup::commit_index() may be applied before the
-// first Step.
+// What was durable at start: the log's bounds and term table as the log store reports them, and the configurations: the
+// one of the newest snapshot or checkpoint (of the group's creation if there is none; empty for a replica that joins),
+// then those of all kConfiguration entries after it, committed or not. The driver has checked hard_state.commit <=
+// last_index: a log that lost committed entries must not take part (it comes back as a new incarnation). Everything up
+// to RaftGroup::commit_index() may be applied before the first Step.
 struct InitialState {
   HardState hard_state;
   EntryId previous;              // the entry before the first one; {0, 0} at the beginning
@@ -64,14 +82,16 @@ struct InitialState {
   Offset next_offset;            // base offset of entry last_index + 1
   Configuration configuration;
   LogIndex applied;  // everything up to here is already in the state machine's snapshot
+  std::vector<ConfigurationAt> later_configurations = {};
 };
 
 struct Tick {
   uint32_t count = 1;
 };
 
-// New entries from a client of this group. Refused with kNotLeader or kOverloaded; otherwise Output::proposed says
-// where they stand. The driver stamps base_offset and term into the bodies before it persists them.
+// New entries from a client of this group, of any kind but kNoop and kConfiguration, which are the core's own. Refused
+// with kNotLeader, kOverloaded or kInvalidArgument; otherwise Output::proposed says where they stand. The driver stamps
+// base_offset and term into the bodies before it persists them.
 struct Propose {
   struct Entry {
     EntryKind kind;
@@ -94,8 +114,29 @@ struct PeerLost {
   NodeId peer;
 };
 
+// Waits until the target has everything, meanwhile refusing proposals, then has it start an election at once. Given up
+// with Output::transfer_failed if the target is no voter, or does not lead within an election timeout.
 struct TransferLeadership {
   NodeId target;
+};
+
+// Who shall be voters and learners; new voters receive as learners until they have caught up. Answered by
+// Output::configuration_change:
+//   kNotLeader        not the leader, or about to hand over
+//   kInvalidArgument  not a group: no voters, a node twice, more than kMaxMembers
+//   kOverloaded       try again: no entry of this leader's term is committed yet (the bug of 2015 in one-step changes),
+//                     or a change is under way. One that waits for new voters to catch up is replaced; by the present
+//                     voters it is called off.
+struct ChangeConfiguration {
+  std::vector<NodeId> voters;
+  std::vector<NodeId> learners;
+};
+
+// The snapshot of an Output::pull_snapshot is complete, checked and durable beside the log.
+struct SnapshotReady {
+  EntryId last;
+  Offset next_offset;
+  Configuration configuration;
 };
 
 // Answered by Output::barriers_passed once the replica is proven to be leader and has committed an entry of its term.
@@ -107,14 +148,18 @@ struct ReadBarrier {
 struct CampaignNow {};
 
 using Input = std::variant<Tick, Message, Propose, StorageDone, StorageFailed, PeerLost, TransferLeadership,
-                           ReadBarrier, CampaignNow>;
+                           ReadBarrier, CampaignNow, ChangeConfiguration, SnapshotReady>;
 
 // To be made durable as one unit, in order of `sequence`. The first entry's index may be <= the last one in the log:
 // the old suffix goes. Completion is told by StorageDone with the same sequence, also if only hard_state is set.
 struct Persist {
   uint64_t sequence = 0;
   std::optional<HardState> hard_state;
+  // The whole log goes, and begins behind reset->last. No entries then; hard_state is there.
+  std::optional<SnapshotReady> reset;
   std::vector<EntryMeta> entries;  // of proposals: in the order proposed; of an AppendRequest: a suffix of its entries
+  // Of the kConfiguration entries among them, in order. Their bodies: EncodeConfiguration. (A kNoop has no body.)
+  std::vector<Configuration> configurations;
 };
 
 struct Proposed {
@@ -130,12 +175,14 @@ struct Output {
   std::optional<LogIndex> committed;                         // the new commit index
   std::optional<SoftState> soft_state;                       // changed
   std::optional<Result<Proposed>> proposed;                  // the answer to a Propose input
+  // The answer to a ChangeConfiguration: where its first entry stands, or the configuration that is so already.
+  std::optional<Result<LogIndex>> configuration_change;
+  std::optional<Configuration> configuration;  // the one that holds now; changed
+  std::optional<Configuration> settled;        // committed, and no change is under way in it
+  std::optional<NodeId> transfer_failed;
   std::vector<uint64_t> barriers_passed;
   std::vector<uint64_t> barriers_failed;  // leadership was lost meanwhile
-  // An InstallSnapshot that this replica needs; repeated until it has caught up. When the driver has pulled it, it
-  // installs it only if commit_index() is still below last.index and TermAt(last.index) is not last.term, then makes a
-  // new RaftGroup.
-  std::optional<Message> pull_snapshot;
+  std::optional<Message> pull_snapshot;   // an InstallSnapshot that this replica needs; repeated
 
   // Keeps the memory of the lists for the next Step.
   void Clear() {
@@ -145,6 +192,10 @@ struct Output {
     committed.reset();
     soft_state.reset();
     proposed.reset();
+    configuration_change.reset();
+    configuration.reset();
+    settled.reset();
+    transfer_failed.reset();
     barriers_passed.clear();
     barriers_failed.clear();
     pull_snapshot.reset();
@@ -182,16 +233,19 @@ class RaftGroup {
   // Leader with a committed entry of its own term: only then is its commit index (and high watermark) known to be
   // current.
   bool leader_is_confirmed() const;
-  const std::vector<TermStart>& term_table() const;  // ascending; also Kafka's leader epochs
-  std::optional<Term> TermAt(LogIndex index) const;  // for [first - 1, last]
-  const Configuration& configuration() const;
-  std::vector<PeerStatus> peers() const;  // leader only, else empty
+  const std::vector<TermStart>& term_table() const;                 // ascending; also Kafka's leader epochs
+  std::optional<Term> TermAt(LogIndex index) const;                 // for [first - 1, last]
+  const Configuration& configuration() const;                       // the one that holds: the newest in the log
+  const Configuration& ConfigurationAtIndex(LogIndex index) const;  // that held at an entry, for a snapshot there
+  std::vector<PeerStatus> peers() const;                            // leader only, else empty
   uint64_t uncommitted_bytes() const;
   // AppendRequests refused because their Kafka offsets contradict this log. More than 0 calls for an operator.
   uint64_t offset_conflicts() const;
 
-  // The state machine has applied up to `index` and storage has dropped entries before `first`; the term table shrinks.
+  // A snapshot at entry first - 1 is durable and storage has dropped the entries before `first`; the term table
+  // shrinks.
   void TruncatedPrefix(LogIndex first, Offset first_offset);
+  void SetPriority(uint32_t priority);  // counts from the next election timer on
 
  private:
   std::unique_ptr<Impl> impl_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The leader's side: proposals, what each follower is sent next, what a majority has, reads, and handing over.
+// The leader's side: proposals, what each follower is sent next, and what a majority has.
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "kernel/base/invariant.h"
@@ -31,7 +30,12 @@ void Impl::OnPropose(const Propose& propose) {
     return;
   }
   uint64_t bytes = 0;
-  for (const Propose::Entry& entry : propose.entries) bytes += entry.bytes;
+  for (const Propose::Entry& entry : propose.entries) {
+    bytes += entry.bytes;
+    if (entry.kind != EntryKind::kNoop && entry.kind != EntryKind::kConfiguration) continue;
+    out_->proposed = Error{ErrorCode::kInvalidArgument, "entries of this kind are the core's own"};
+    return;
+  }
   // One is always admitted, or a proposal above the limit could never pass (Redpanda #1503).
   const uint64_t uncommitted = log_.last_index() - std::max(commit(), term_begin_ - 1);
   if ((uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > options_.max_uncommitted_bytes) ||
@@ -41,11 +45,9 @@ void Impl::OnPropose(const Propose& propose) {
   }
   out_->proposed = Proposed{log_.last_index() + 1, hard_.term, log_.next_offset()};
   if (propose.entries.empty()) return;
-  std::vector<EntryMeta>& entries = OpenPersist().entries;
-  entries.reserve(propose.entries.size());
+  OpenPersist().entries.reserve(propose.entries.size());
   for (const Propose::Entry& e : propose.entries) {
-    entries.push_back({log_.last_index() + 1, hard_.term, log_.next_offset(), e.offset_count, e.bytes, e.kind});
-    AppendToLog(entries.back());
+    AppendOwn({log_.last_index() + 1, hard_.term, log_.next_offset(), e.offset_count, e.bytes, e.kind});
   }
   uncommitted_bytes_ += bytes;
   Broadcast();
@@ -122,7 +124,8 @@ void Impl::SendHeartbeat(Progress& peer) {
 
 void Impl::SendSnapshotOffer(Progress& peer) {
   if (peer.state() != Progress::State::kSnapshot) peer.BecomeSnapshot();
-  Send(peer.peer(), InstallSnapshot{log_.previous(), log_.previous_next_offset(), configuration_});
+  Send(peer.peer(),
+       InstallSnapshot{log_.previous(), log_.previous_next_offset(), configurations_.At(log_.previous().index)});
 }
 
 void Impl::Beat() {
@@ -165,13 +168,14 @@ void Impl::OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response) {
     Replicate(*peer);
   }
   peer->accepted_since_beat = false;
+  MaybeTransfer(*peer);  // what asked it to take over may be lost
   AdvanceBarriers();
 }
 
 // Commits what a majority has on disk, if it is of this term (paper 5.4.2, LogCabin #44). Deviation from etcd: never
 // beyond what is on the own disk, so that readers may take committed entries from there.
 void Impl::AdvanceCommit() {
-  const LogIndex majority = MajorityReached<LogIndex>(configuration_, [this](NodeId voter) {
+  const LogIndex majority = QuorumReached<LogIndex>(configuration(), [this](NodeId voter) {
     if (voter == options_.self) return durable_;
     const Progress* peer = FindPeer(voter);
     return peer == nullptr ? LogIndex{} : peer->match();
@@ -182,54 +186,6 @@ void Impl::AdvanceCommit() {
   TrimWindow();
   Broadcast();
   AdvanceBarriers();
-}
-
-void Impl::OnReadBarrier(uint64_t context) {
-  if (role_ != Role::kLeader) {
-    out_->barriers_failed.push_back(context);
-    return;
-  }
-  barriers_.push_back({context, read_round_ + 1});
-  AdvanceBarriers();
-}
-
-// A barrier passes once a majority answered a heartbeat that left after the barrier was asked for (thesis 6.4), and
-// not before an entry of this term is committed: until then the commit index may be behind what an earlier leader
-// acknowledged.
-void Impl::AdvanceBarriers() {
-  if (barriers_.empty() || !Confirmed()) return;
-  const uint64_t proven = MajorityReached<uint64_t>(configuration_, [this](NodeId voter) {
-    if (voter == options_.self) return Alone() ? std::numeric_limits<uint64_t>::max() : read_round_;
-    const Progress* peer = FindPeer(voter);
-    return peer == nullptr ? 0 : peer->read_round;
-  });
-  while (!barriers_.empty() && barriers_.front().round <= proven) {
-    out_->barriers_passed.push_back(barriers_.front().context);
-    barriers_.pop_front();
-  }
-  if (barriers_.empty()) {
-    barriers_.ReleaseIfEmpty();
-  } else if (proven >= read_round_) {
-    // No round is under way: begin one for all that gathered.
-    ++read_round_;
-    for (Progress& peer : peers_) SendHeartbeat(peer);
-  }
-}
-
-void Impl::OnTransfer(NodeId target) {
-  if (role_ != Role::kLeader) return;
-  Progress* peer = FindPeer(target);
-  if (peer == nullptr || peer->learner()) return;
-  transfer_target_ = target;
-  transfer_elapsed_ = 0;
-  Replicate(*peer);
-  MaybeTransfer(*peer);
-}
-
-void Impl::MaybeTransfer(const Progress& peer) {
-  if (role_ == Role::kLeader && peer.peer() == transfer_target_ && peer.match() == log_.last_index()) {
-    Send(peer.peer(), TimeoutNow{});
-  }
 }
 
 // Keeps the metas that are not committed, and those that followers who keep up still have to be sent.

@@ -2,11 +2,12 @@
 // Goal: Raft's safety properties under everything that may go wrong at once, and progress once it has stopped going
 // wrong. Method: hundreds of seeded runs of TestCluster, which checks after every step: election safety, leader
 // completeness, log matching, state machine safety, the offset chain, votes and acknowledgements never ahead of the
-// disk, no stale read.
+// disk, no stale read, at most one change of the configuration at a time.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <iostream>
+#include <set>
 
 #include "kernel/raft/test_cluster.h"
 
@@ -16,10 +17,24 @@ namespace {
 struct Totals {
   uint64_t committed = 0;
   uint64_t barriers = 0;
-  uint64_t snapshots = 0;
+  uint64_t shortened = 0;
+  uint64_t installed = 0;
+  uint64_t settled = 0;
   uint64_t leaders = 0;
   uint64_t refused = 0;
 };
+
+// Any voters, one to five of them, and now and then a learner.
+void ChangeSomething(TestCluster& cluster, uint64_t leader) {
+  std::set<NodeId> voters;
+  for (uint64_t wanted = 1 + cluster.Random(5); voters.size() < std::min<uint64_t>(wanted, cluster.size());) {
+    voters.insert(NodeId(1 + cluster.Random(cluster.size())));
+  }
+  std::vector<NodeId> learners;
+  const NodeId learner(1 + cluster.Random(cluster.size()));
+  if (!voters.contains(learner)) learners.push_back(learner);
+  (void)cluster.Change(leader, {voters.begin(), voters.end()}, learners).ok();
+}
 
 void DoSomething(TestCluster& cluster) {
   const uint64_t id = 1 + cluster.Random(cluster.size());
@@ -36,7 +51,8 @@ void DoSomething(TestCluster& cluster) {
   }
   if (leads && cluster.Random(20) == 0) cluster.AskBarrier(id);
   if (leads && cluster.Random(300) == 0) return cluster.Crash(id);  // with writes and messages under way
-  switch (cluster.Random(1000)) {                                   // mostly nothing
+  if (leads && cluster.Random(80) == 0) return ChangeSomething(cluster, id);
+  switch (cluster.Random(1000)) {  // mostly nothing
     case 0:
     case 1: return cluster.Crash(id);
     case 2:
@@ -64,11 +80,12 @@ void RunSeed(uint64_t seed, Totals& totals) {
   options.max_inflight_messages = 4;
   options.max_inflight_bytes = 2000;
   options.max_uncommitted_bytes = 8000;
-  TestCluster cluster(seed % 3 == 0 ? 5 : 3, seed % 4 == 0 ? 1 : 0, seed, options);
+  TestCluster cluster(seed % 3 == 0 ? 5 : 3, seed % 4 == 0 ? 1 : 0, seed, options, seed % 2 == 0 ? 2 : 0);
   cluster.faults = {.drop_percent = static_cast<uint32_t>(cluster.Random(20)),
                     .duplicate_percent = static_cast<uint32_t>(cluster.Random(20)),
                     .max_message_delay = 1 + cluster.Random(seed % 5 == 0 ? 60 : 8),
-                    .max_write_delay = 1 + cluster.Random(seed % 7 == 0 ? 80 : 10)};
+                    .max_write_delay = 1 + cluster.Random(seed % 7 == 0 ? 80 : 10),
+                    .max_pull_delay = 1 + cluster.Random(100)};
   for (int unit = 0; unit < 2500 && !testing::Test::HasFailure(); ++unit) {
     DoSomething(cluster);
     cluster.Advance();
@@ -94,11 +111,13 @@ void RunSeed(uint64_t seed, Totals& totals) {
   totals.committed += cluster.committed().value;
   for (uint64_t id = 1; id <= cluster.size(); ++id) {
     totals.barriers += cluster.node(id).barriers_passed;
-    totals.snapshots += cluster.node(id).memory.previous.index.value > 0 ? 1 : 0;
+    totals.shortened += cluster.node(id).memory.previous.index.value > 0 ? 1 : 0;
+    totals.installed += cluster.node(id).installed;
     EXPECT_EQ(cluster.group(id).offset_conflicts(), 0u) << "seed " << seed;
   }
   totals.refused += refusal.empty() ? 0 : 1;
-  totals.leaders += cluster.group(1).soft_state().term.value;
+  totals.leaders += cluster.group(*cluster.Leader()).soft_state().term.value;
+  totals.settled += cluster.settled();
 }
 
 TEST(Safety, HoldsUnderFaultsAndTheClusterRecovers) {
@@ -110,11 +129,14 @@ TEST(Safety, HoldsUnderFaultsAndTheClusterRecovers) {
     if (HasFailure()) FAIL() << "seed " << seed;
   }
   // The runs must have been about something.
-  std::cout << totals.committed << " entries, " << totals.barriers << " reads, " << totals.snapshots
-            << " shortened logs, " << totals.leaders << " terms, " << totals.refused << " broken hand-overs\n";
+  std::cout << totals.committed << " entries, " << totals.barriers << " reads, " << totals.shortened
+            << " shortened logs, " << totals.installed << " installed snapshots, " << totals.settled
+            << " changed configurations, " << totals.leaders << " terms, " << totals.refused << " broken hand-overs\n";
   EXPECT_GT(totals.committed, seeds * 50);
   EXPECT_GT(totals.barriers, seeds * 5);
-  EXPECT_GT(totals.snapshots, seeds);
+  EXPECT_GT(totals.shortened, seeds);
+  EXPECT_GT(totals.installed, seeds / 2);
+  EXPECT_GT(totals.settled, seeds);
   EXPECT_GT(totals.leaders, seeds * 3);
 }
 

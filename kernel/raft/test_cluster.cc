@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "kernel/raft/quorum.h"
+
 namespace chronik::raft {
 
 const EntryMeta* TestLog::Find(LogIndex index) const {
@@ -19,21 +21,44 @@ void TestLog::Apply(const Persist& persist) {
     }
     hard_state = *persist.hard_state;
   }
+  if (persist.reset) {
+    ASSERT_TRUE(persist.entries.empty() && persist.hard_state.has_value());
+    ASSERT_EQ(persist.hard_state->commit, persist.reset->last.index);
+    previous = persist.reset->last;
+    previous_next_offset = persist.reset->next_offset;
+    base = persist.reset->configuration;
+    entries.clear();
+    configurations.clear();
+  }
   if (persist.entries.empty()) return;
   const LogIndex first = persist.entries.front().index;
   ASSERT_GT(first, previous.index);
   ASSERT_LE(first, last_index() + 1) << "a gap";
   entries.resize(first - previous.index - 1);
+  configurations.erase(configurations.lower_bound(first.value), configurations.end());
+  auto configuration = persist.configurations.begin();
   for (const EntryMeta& entry : persist.entries) {
     ASSERT_EQ(entry.index, last_index() + 1);
     ASSERT_EQ(entry.base_offset, next_offset()) << "the offset chain broke at " << entry.index;
     entries.push_back(entry);
+    if (entry.kind != EntryKind::kConfiguration) continue;
+    ASSERT_TRUE(configuration != persist.configurations.end()) << "a configuration without a body";
+    ASSERT_EQ(entry.bytes, EncodedSize(*configuration));
+    configurations[entry.index.value] = *configuration++;
   }
+  ASSERT_TRUE(configuration == persist.configurations.end()) << "a body without an entry";
+}
+
+const Configuration& TestLog::ConfigurationAt(LogIndex index) const {
+  const auto behind = configurations.upper_bound(index.value);
+  return behind == configurations.begin() ? base : std::prev(behind)->second;
 }
 
 void TestLog::TruncatePrefix(LogIndex first) {
   if (first <= previous.index + 1) return;
   const EntryMeta last_dropped = *Find(first - 1);
+  base = ConfigurationAt(first - 1);
+  configurations.erase(configurations.begin(), configurations.lower_bound(first.value));
   entries.erase(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(first - previous.index - 1));
   previous = last_dropped.id();
   previous_next_offset = last_dropped.next_offset();
@@ -47,22 +72,29 @@ std::vector<TermStart> TestLog::Terms() const {
   return out;
 }
 
-InitialState TestLog::Initial(const Configuration& configuration) const {
+InitialState TestLog::Initial() const {
+  std::vector<raft::ConfigurationAt> later;
+  for (const auto& [index, configuration] : configurations) later.push_back({LogIndex(index), configuration});
   return {.hard_state = hard_state,
           .previous = previous,
           .previous_next_offset = previous_next_offset,
           .terms = Terms(),
           .last_index = last_index(),
           .next_offset = next_offset(),
-          .configuration = configuration,
-          .applied = previous.index};
+          .configuration = base,
+          .applied = previous.index,
+          .later_configurations = std::move(later)};
 }
 
-TestCluster::TestCluster(uint64_t voters, uint64_t learners, uint64_t seed, Options options)
-    : options_(options), nodes_(voters + learners), random_(seed), seed_(seed) {
-  for (uint64_t id = 1; id <= voters; ++id) configuration_.voters.push_back(NodeId(id));
-  for (uint64_t id = voters + 1; id <= voters + learners; ++id) configuration_.learners.push_back(NodeId(id));
-  for (uint64_t id = 1; id <= nodes_.size(); ++id) Restart(id);
+TestCluster::TestCluster(uint64_t voters, uint64_t learners, uint64_t seed, Options options, uint64_t spare)
+    : options_(options), nodes_(voters + learners + spare), random_(seed), seed_(seed) {
+  Configuration first;
+  for (uint64_t id = 1; id <= voters; ++id) first.voters.push_back(NodeId(id));
+  for (uint64_t id = voters + 1; id <= voters + learners; ++id) first.learners.push_back(NodeId(id));
+  for (uint64_t id = 1; id <= nodes_.size(); ++id) {
+    if (id <= voters + learners) node(id).disk.base = first;
+    Restart(id);
+  }
 }
 
 std::string TestCluster::Where(uint64_t id) const {
@@ -75,7 +107,7 @@ void TestCluster::Restart(uint64_t id) {
   Options options = options_;
   options.self = NodeId(id);
   options.random_seed = seed_ * 1000 + id * 100 + ++restarts_;
-  n.group = std::make_unique<RaftGroup>(options, n.disk.Initial(configuration_));
+  n.group = std::make_unique<RaftGroup>(options, n.disk.Initial());
   n.commit = n.memory.previous.index;
   n.up = true;
   CheckCommit(id);
@@ -93,6 +125,7 @@ void TestCluster::Crash(uint64_t id) {
   n.writes.clear();
   n.waiting.clear();
   n.barriers.clear();
+  n.pull.reset();
   n.group.reset();
 }
 
@@ -125,6 +158,7 @@ void TestCluster::Advance() {
       n.disk.Apply(persist);
       Step(id, StorageDone{persist.sequence});
     }
+    if (n.up && n.pull && n.pull->due <= now_) FinishPull(id);
     if (n.up && (now_ + id * 3) % kUnitsPerTick == 0) Step(id, Tick{});
   }
   std::vector<Flying> due;
@@ -138,17 +172,30 @@ void TestCluster::Advance() {
   }
 }
 
-void TestCluster::Step(uint64_t id, Input input) {
+Output TestCluster::Run(uint64_t id, Input input) {
+  TestNode& n = node(id);
+  n.before = {n.group->configuration(), n.group->soft_state()};
   Output out;
-  node(id).group->Step(std::move(input), out);
+  n.group->Step(std::move(input), out);
+  return out;
+}
+
+void TestCluster::Step(uint64_t id, Input input) {
+  Output out = Run(id, std::move(input));
   Drain(id, out);
 }
 
+Result<LogIndex> TestCluster::Change(uint64_t id, std::vector<NodeId> voters, std::vector<NodeId> learners) {
+  Output out = Run(id, ChangeConfiguration{std::move(voters), std::move(learners)});
+  const Result<LogIndex> answer = out.configuration_change.value();
+  Drain(id, out);
+  return answer;
+}
+
 Result<Proposed> TestCluster::Propose(uint64_t id, uint32_t count, uint32_t bytes) {
-  Output out;
   chronik::raft::Propose propose;
   propose.entries.push_back({EntryKind::kData, count, bytes});
-  node(id).group->Step(std::move(propose), out);
+  Output out = Run(id, std::move(propose));
   const Result<Proposed> answer = out.proposed.value();
   Drain(id, out);
   return answer;
@@ -188,6 +235,14 @@ void TestCluster::Drain(uint64_t id, Output& out) {
   CheckRole(id);
   CheckCommit(id);
   CheckView(id);
+  CheckConfigurations(id);
+  if (out.configuration) {
+    EXPECT_TRUE(*out.configuration == n.group->configuration()) << Where(id);
+  } else {
+    EXPECT_TRUE(n.before.configuration == n.group->configuration())
+        << Where(id) << " the configuration changed unheard";
+  }
+  if (out.settled && n.before.state.role == Role::kLeader) ++settled_;
   for (const uint64_t context : out.barriers_passed) {
     ASSERT_TRUE(n.barriers.contains(context)) << Where(id) << " a barrier nobody waits for";
     EXPECT_GE(n.group->commit_index(), n.barriers[context]) << Where(id) << " a stale read";
@@ -198,30 +253,36 @@ void TestCluster::Drain(uint64_t id, Output& out) {
     n.barriers.erase(context);
     ++n.barriers_failed;
   }
-  if (out.pull_snapshot) InstallSnapshotAt(id, *out.pull_snapshot);
+  if (out.pull_snapshot && !n.pull) n.pull = {now_ + 1 + Random(faults.max_pull_delay), *out.pull_snapshot};
 }
 
-void TestCluster::InstallSnapshotAt(uint64_t id, const Message& offer) {
-  const auto& snapshot = std::get<InstallSnapshot>(offer.body);
+// The chunks have arrived, unless the leader has dropped that snapshot or cannot be reached.
+void TestCluster::FinishPull(uint64_t id) {
   TestNode& n = node(id);
-  TestLog fresh;
-  fresh.hard_state = n.group->hard_state();
-  fresh.hard_state.commit = snapshot.last.index;
-  fresh.previous = snapshot.last;
-  fresh.previous_next_offset = snapshot.next_offset;
+  const Message offer = std::move(n.pull->offer);
+  const auto& snapshot = std::get<InstallSnapshot>(offer.body);
+  n.pull.reset();
+  const TestNode& source = node(offer.from.value);
+  if (!source.up || cut_.contains({id, offer.from.value}) || cut_.contains({offer.from.value, id})) return;
+  if (source.memory.previous != snapshot.last) return;
   const auto& original = committed_.at(snapshot.last.index.value - 1).entry;
   EXPECT_TRUE(snapshot.last == original.id()) << Where(id) << " a snapshot of what was never committed";
   EXPECT_EQ(snapshot.next_offset, original.next_offset());
-  n.writes.clear();
-  n.waiting.clear();
-  n.barriers.clear();
-  n.disk = fresh;
-  Restart(id);
+  const LogIndex before = n.memory.previous.index;
+  Step(id, SnapshotReady{snapshot.last, snapshot.next_offset, snapshot.configuration});
+  if (n.memory.previous.index > before) ++n.installed;
 }
 
 void TestCluster::SendNow(uint64_t id, Message message) {
   EXPECT_EQ(message.from, NodeId(id));
   if (!FillFromLog(node(id), message)) return;
+  if (auto* append = std::get_if<AppendRequest>(&message.body)) {
+    for (const EntryMeta& entry : append->entries) {
+      if (entry.kind != EntryKind::kConfiguration) continue;
+      const auto body = EncodeConfiguration(node(id).memory.configurations.at(entry.index.value));
+      append->configurations.push_back(*DecodeConfiguration(body));
+    }
+  }
   CheckPromise(id, message);
   if (std::holds_alternative<AppendRequest>(message.body)) ++sent_appends_;
   const int copies = Random(100) < faults.duplicate_percent ? 2 : 1;
@@ -289,23 +350,29 @@ void TestCluster::CheckCommit(uint64_t id) {
   const LogIndex commit = n.group->commit_index();
   ASSERT_GE(commit, n.commit) << Where(id) << " the commit index went back";
   ASSERT_LE(commit, n.memory.last_index()) << Where(id);
-  for (LogIndex i = n.commit + 1; i <= commit; ++i) {
+  for (LogIndex i = std::max(n.commit, n.memory.previous.index) + 1; i <= commit; ++i) {
     const EntryMeta* mine = n.memory.Find(i);
     ASSERT_NE(mine, nullptr) << Where(id);
     if (i.value <= committed_.size()) {
-      ASSERT_TRUE(*mine == committed_[i.value - 1].entry) << Where(id) << " committed another entry " << i;
+      const Committed& c = committed_[i.value - 1];
+      ASSERT_TRUE(*mine == c.entry) << Where(id) << " committed another entry " << i;
+      if (c.configuration) {
+        ASSERT_TRUE(n.memory.configurations.at(i.value) == *c.configuration) << Where(id) << " at " << i;
+      }
       continue;
     }
     ASSERT_EQ(i.value, committed_.size() + 1) << Where(id);
-    ASSERT_TRUE(n.group->soft_state().role == Role::kLeader) << Where(id) << " only a leader decides";
-    size_t disks = 0;
-    for (const NodeId voter : configuration_.voters) {
+    ASSERT_TRUE(n.before.state.role == Role::kLeader) << Where(id) << " only a leader decides";
+    const bool on_disks = QuorumHolds(n.before.configuration, [&](NodeId voter) {
       const TestLog& disk = node(voter.value).disk;
       const EntryMeta* there = disk.Find(i);
-      if (disk.previous.index >= i || (there != nullptr && *there == *mine)) ++disks;
+      return disk.previous.index >= i || (there != nullptr && *there == *mine);
+    });
+    ASSERT_TRUE(on_disks) << Where(id) << " entry " << i << ": no majority has it on disk";
+    committed_.push_back({*mine, n.before.state.term, std::nullopt});
+    if (mine->kind == EntryKind::kConfiguration) {
+      committed_.back().configuration = n.memory.configurations.at(i.value);
     }
-    ASSERT_GT(disks * 2, configuration_.voters.size()) << Where(id) << " entry " << i << ": no majority has it on disk";
-    committed_.push_back({*mine, n.group->soft_state().term});
   }
   n.commit = commit;
 }
@@ -316,12 +383,22 @@ void TestCluster::CheckView(uint64_t id) {
   ASSERT_EQ(n.group->last_index(), n.memory.last_index()) << Where(id);
   ASSERT_EQ(n.group->next_offset(), n.memory.next_offset()) << Where(id);
   ASSERT_TRUE(n.group->term_table() == n.memory.Terms()) << Where(id) << " the term table";
-  // The tail that is said to be durable is there, now and whatever is still under way.
+  // The tail that is said to be durable is there, now and whatever is still under way; nothing while a log is reset.
+  if (n.group->durable_index() == LogIndex(0)) return;
   const EntryMeta* durable = n.disk.Find(n.group->durable_index());
   ASSERT_TRUE(durable != nullptr || n.group->durable_index() == n.disk.previous.index) << Where(id);
   if (durable != nullptr) {
     ASSERT_EQ(n.group->TermAt(durable->index), durable->term) << Where(id) << " at " << durable->index;
   }
+}
+
+// The core holds the configuration of its log's newest entry, and no log has two of them uncommitted.
+void TestCluster::CheckConfigurations(uint64_t id) {
+  const TestNode& n = node(id);
+  ASSERT_TRUE(n.group->configuration() == n.memory.ConfigurationAt(n.memory.last_index())) << Where(id);
+  const auto open =
+      std::distance(n.memory.configurations.upper_bound(committed_.size()), n.memory.configurations.end());
+  ASSERT_LE(open, 1) << Where(id) << " two changes at a time";
 }
 
 std::string TestCluster::Describe() const {
@@ -337,7 +414,9 @@ std::string TestCluster::Describe() const {
     const SoftState state = n.group->soft_state();
     out << " role " << static_cast<int>(state.role) << " term " << state.term << " leader " << state.leader << " log ("
         << n.memory.previous.index << ", " << n.memory.last_index() << "] durable " << n.group->durable_index()
-        << " commit " << n.commit << " writes " << n.writes.size();
+        << " commit " << n.commit << " writes " << n.writes.size() << " voters";
+    for (const NodeId voter : n.group->configuration().voters) out << " " << voter;
+    out << " phase " << static_cast<int>(n.group->configuration().phase);
     for (const PeerStatus& p : n.group->peers()) {
       out << " {" << p.peer << " match " << p.match << " next " << p.next;
       out << (p.recently_active ? " active" : "") << "}";
@@ -378,9 +457,14 @@ uint64_t TestCluster::ElectLeader() {
 }
 
 bool TestCluster::Converged() const {
-  return std::all_of(nodes_.begin(), nodes_.end(), [&](const TestNode& n) {
-    return n.up && n.group->commit_index() == committed() && n.group->last_index() == committed();
-  });
+  const auto leader = Leader();
+  if (!leader) return false;
+  const Configuration& now = nodes_[*leader - 1].group->configuration();
+  const std::vector<NodeId> members = Members(now);
+  return now.phase == ConfigurationPhase::kStable && std::all_of(members.begin(), members.end(), [&](NodeId id) {
+           const TestNode& n = nodes_[id.value - 1];
+           return n.up && n.group->commit_index() == committed() && n.group->last_index() == committed();
+         });
 }
 
 }  // namespace chronik::raft

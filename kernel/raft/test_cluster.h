@@ -26,6 +26,8 @@ struct TestLog {
   EntryId previous;
   Offset previous_next_offset;
   std::vector<EntryMeta> entries;
+  Configuration base;                                // that held at `previous`
+  std::map<uint64_t, Configuration> configurations;  // of its kConfiguration entries
 
   LogIndex last_index() const { return previous.index + entries.size(); }
   Offset next_offset() const { return entries.empty() ? previous_next_offset : entries.back().next_offset(); }
@@ -33,7 +35,8 @@ struct TestLog {
   void Apply(const Persist& persist);  // fails the test if offsets or indexes do not chain
   void TruncatePrefix(LogIndex first);
   std::vector<TermStart> Terms() const;
-  InitialState Initial(const Configuration& configuration) const;
+  const Configuration& ConfigurationAt(LogIndex index) const;
+  InitialState Initial() const;
 };
 
 struct TestNode {
@@ -47,7 +50,17 @@ struct TestNode {
   };
   std::deque<Write> writes;
   std::deque<std::pair<uint64_t, Message>> waiting;  // messages_after
+  struct Pull {                                      // of a snapshot
+    uint64_t due;
+    Message offer;
+  };
+  std::optional<Pull> pull;
   LogIndex commit;
+  struct {
+    Configuration configuration;
+    SoftState state;
+  } before;                               // the Step that runs
+  uint64_t installed = 0;                 // snapshots
   std::map<uint64_t, LogIndex> barriers;  // context -> what the cluster had committed when it was asked for
   uint64_t barriers_passed = 0;
   uint64_t barriers_failed = 0;
@@ -63,9 +76,11 @@ class TestCluster {
     uint32_t duplicate_percent = 0;
     uint64_t max_message_delay = 1;
     uint64_t max_write_delay = 1;
+    uint64_t max_pull_delay = 1;
   };
 
-  TestCluster(uint64_t voters, uint64_t learners, uint64_t seed, Options options = {});
+  // `spare` nodes run without belonging to the group.
+  TestCluster(uint64_t voters, uint64_t learners, uint64_t seed, Options options = {}, uint64_t spare = 0);
 
   void Advance();  // one unit of time
   void Advance(uint64_t units);
@@ -80,6 +95,7 @@ class TestCluster {
 
   void Step(uint64_t id, Input input);
   Result<Proposed> Propose(uint64_t id, uint32_t count, uint32_t bytes);
+  Result<LogIndex> Change(uint64_t id, std::vector<NodeId> voters, std::vector<NodeId> learners);
   void AskBarrier(uint64_t id);
   void Crash(uint64_t id);    // loses what had not completed
   void Restart(uint64_t id);  // from the disk
@@ -95,13 +111,14 @@ class TestCluster {
   RaftGroup& group(uint64_t id) { return *nodes_[id - 1].group; }
   size_t size() const { return nodes_.size(); }
   LogIndex committed() const { return LogIndex(committed_.size()); }
-  bool Converged() const;  // all nodes are up, agree on the commit index, and it is the end of every log
+  // A leader's configuration is stable, and all its members are up, have the commit index and no more than that.
+  bool Converged() const;
   void CheckLogMatching() const;
   std::string Describe() const;  // for messages
   uint64_t Random(uint64_t bound) { return random_() % bound; }
   uint64_t now() const { return now_; }
   uint64_t sent_appends() const { return sent_appends_; }
-  const Configuration& configuration() const { return configuration_; }
+  uint64_t settled() const { return settled_; }
 
   Faults faults;
 
@@ -113,8 +130,10 @@ class TestCluster {
   struct Committed {
     EntryMeta entry;
     Term seen_in;
+    std::optional<Configuration> configuration;
   };
 
+  Output Run(uint64_t id, Input input);
   void Drain(uint64_t id, Output& out);
   void SendNow(uint64_t id, Message message);
   bool FillFromLog(TestNode& node, Message& message);
@@ -122,10 +141,10 @@ class TestCluster {
   void CheckRole(uint64_t id);
   void CheckCommit(uint64_t id);
   void CheckView(uint64_t id);
-  void InstallSnapshotAt(uint64_t id, const Message& offer);
+  void CheckConfigurations(uint64_t id);
+  void FinishPull(uint64_t id);
   std::string Where(uint64_t id) const;
 
-  Configuration configuration_;
   Options options_;
   std::vector<TestNode> nodes_;
   std::vector<Flying> flying_;
@@ -136,6 +155,7 @@ class TestCluster {
   uint64_t restarts_ = 0;
   uint64_t barriers_ = 0;
   uint64_t sent_appends_ = 0;
+  uint64_t settled_ = 0;                                       // configurations that a leader called settled
   std::vector<Committed> committed_;                           // of the cluster, from index 1
   std::map<uint64_t, uint64_t> leader_of_;                     // term -> node
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> vote_of_;  // {term, voter} -> candidate

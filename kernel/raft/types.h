@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "kernel/base/ids.h"
 
@@ -13,7 +12,7 @@ namespace chronik::raft {
 // What an entry holds. Stored on disk and sent to peers: values never change.
 enum class EntryKind : uint32_t {
   kNoop = 1,           // a new leader's first entry; commits what earlier terms left behind
-  kConfiguration = 2,  // voters and learners
+  kConfiguration = 2,  // voters and learners: configuration.h
   kData = 3,           // one Kafka record batch; offset_count = the offsets it spans
   kCommand = 4,        // one command of a state machine above (metadata)
   kLogStart = 5,       // a new log start offset: retention and DeleteRecords are replicated decisions
@@ -63,13 +62,6 @@ struct SoftState {
   NodeId leader;  // 0: unknown
   Term term;
   friend bool operator==(const SoftState&, const SoftState&) = default;
-};
-
-// Voters decide; learners only receive. Both sorted ascending, disjoint.
-struct Configuration {
-  std::vector<NodeId> voters;
-  std::vector<NodeId> learners;
-  friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
 }  // namespace chronik::raft
