@@ -2,8 +2,12 @@
 // Goal: no crash loses or invents anything. Method: a random workload over several groups and lanes on a disk whose
 // power goes at the n-th write, sync or rename; after the reboot every group must equal the state after some prefix of
 // its operations that includes all completed ones, and the store must go on from there, through further crashes.
+// CHRONIK_CRASH_SCALE multiplies the cuts, CHRONIK_CRASH_SEED is added to every seed, and CHRONIK_CRASH_KEEP=<directory>
+// gets the files as a failed start found them.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "plugins/log_wal/store_rig.h"
@@ -22,11 +26,9 @@ class Workload {
   // Starts the store, checks it against what earlier rounds did, and does `steps` more operations or as many as the
   // disk lets.
   void Round(int steps) {
-    rig_ = std::make_unique<StoreRig>(disk_, options_);
-    const Failure started = rig_->Start();
-    if (disk_->crashed()) return;
-    ASSERT_TRUE(started.ok()) << started.message;
-    ASSERT_NO_FATAL_FAILURE(Verify());
+    found_ = disk_->Snapshot();
+    StartAndVerify();
+    if (testing::Test::HasFailure()) return Keep();
     for (int i = 0; i < steps && !disk_->crashed(); ++i) Step();
   }
   // The power goes, or went; what is known of the completed operations is noted.
@@ -36,7 +38,7 @@ class Workload {
     disk_->Reboot();
   }
   void Orderly() {
-    if (rig_) NoteCompleted();
+    if (rig_) NoteCompleted(options_.sync_always);
     rig_->Stop();  // a lane may complete more here: that only makes the check weaker
     rig_.reset();
   }
@@ -50,12 +52,31 @@ class Workload {
 
   uint64_t Random(uint64_t below) { return random_() % below; }
 
-  void NoteCompleted() {
+  void StartAndVerify() {
+    rig_ = std::make_unique<StoreRig>(disk_, options_);
+    const Failure started = rig_->Start();
+    if (disk_->crashed()) return;
+    ASSERT_TRUE(started.ok()) << started.message;
+    ASSERT_NO_FATAL_FAILURE(Verify());
+  }
+
+  void Keep() {
+    const char* directory = std::getenv("CHRONIK_CRASH_KEEP");
+    if (directory == nullptr) return;
+    for (const auto& [name, content] : found_) {
+      const std::filesystem::path path = directory + name;
+      std::filesystem::create_directories(path.parent_path());
+      std::ofstream(path, std::ios::binary) << content;
+    }
+  }
+
+  // `durable`: what has completed until now has to survive.
+  void NoteCompleted(bool durable) {
     for (auto& [id, history] : histories_) {
       for (size_t i = history.completed; i < history.tags.size(); ++i) {
         const auto status = rig_->Completed(history.tags[i]);
         if (!status) break;
-        if (*status == CHR_OK && options_.sync_always) history.completed = i + 1;
+        if (*status == CHR_OK && durable) history.completed = i + 1;
       }
     }
   }
@@ -71,18 +92,30 @@ class Workload {
       ASSERT_TRUE(opened.ok()) << opened.message;
       const chr_status read = rig_->ReadImage(id, &found);
       if (disk_->crashed()) return;
-      ASSERT_EQ(read, CHR_OK) << "group " << id;
+      ASSERT_EQ(read, CHR_OK) << "group " << id << ": " << rig_->trouble();
       const bool is_listed = std::find(listed.begin(), listed.end(), id) != listed.end();
-      EXPECT_EQ(is_listed, found.exists);
+      EXPECT_EQ(is_listed, found.exists) << "group " << id;
       bool matches = false;
-      std::string wanted;
-      for (size_t i = history.completed; i < history.states.size() && !matches; ++i) {
+      for (size_t i = history.completed; i < history.states.size() && !matches; ++i)
         matches = history.states[i] == found;
-        wanted += "\n  " + Describe(history.states[i]);
-      }
-      ASSERT_TRUE(matches) << "group " << id << " is\n  " << Describe(found) << "\nand should be one of" << wanted;
+      ASSERT_TRUE(matches) << Mismatch(id, lane, found);
       history = {{found}, {}, 0};
     }
+  }
+
+  std::string Mismatch(uint64_t id, uint32_t lane, const LogImage& found) {
+    const History& history = histories_[id];
+    std::string out = "group " + std::to_string(id) + ", opened on lane " + std::to_string(lane) + ", is\n  " +
+                      Describe(found) + "\nof its states, those from " + std::to_string(history.completed) +
+                      " on would do:";
+    for (size_t i = 0; i < history.states.size(); ++i) {
+      const std::string difference = Difference(found, history.states[i]);
+      out += "\n" + std::to_string(i) + (i == 0 ? "" : " tag " + std::to_string(history.tags[i - 1])) + " (" +
+             (difference.empty() ? "equal" : difference) + ") " + Describe(history.states[i]);
+    }
+    out += "\nfiles:";
+    for (const auto& [name, content] : found_) out += "\n  " + name + " " + std::to_string(content.size());
+    return out;
   }
 
   void Push(uint64_t id, uint64_t tag, LogImage state) {
@@ -115,7 +148,7 @@ class Workload {
       state.checkpoint = PayloadOf(Random(1000), Random(3000));
       return Push(id, rig_->Checkpoint(id, *state.checkpoint), state);
     }
-    if (dice < 92) return rig_->WaitAll();
+    if (dice < 92) return Settle();
     Reopen(id, dice < 95);
   }
 
@@ -137,9 +170,14 @@ class Workload {
     Push(id, rig_->Append(id, added, with_state ? &hard_state : nullptr), state);
   }
 
+  // A barrier makes everything before it durable, under every sync policy.
+  void Settle() {
+    const bool held = rig_->WaitAll();
+    NoteCompleted(options_.sync_always || held);
+  }
+
   void Reopen(uint64_t id, bool destroy) {
-    rig_->WaitAll();
-    NoteCompleted();
+    Settle();
     rig_->Close(id);
     if (destroy) {
       const chr_status status = rig_->Destroy(id);
@@ -156,11 +194,22 @@ class Workload {
   const Options options_;
   std::unique_ptr<StoreRig> rig_;
   std::map<uint64_t, History> histories_;
+  std::map<std::string, std::string> found_;  // the files before the last start
 };
 
-uint64_t Scale() {
-  const char* scale = std::getenv("CHRONIK_CRASH_SCALE");
-  return scale == nullptr ? 1 : std::strtoull(scale, nullptr, 10);
+uint64_t FromEnvironment(const char* name, uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
+uint64_t Scale() { return FromEnvironment("CHRONIK_CRASH_SCALE", 1); }
+uint32_t Seed(uint64_t n) { return static_cast<uint32_t>(FromEnvironment("CHRONIK_CRASH_SEED", 0) + n); }
+
+// From files that hold two frames, so that the journal is rotated, freed and recycled all the time, to those that
+// hold a dozen.
+Options OptionsOf(uint32_t seed) {
+  Options options = SmallOptions();
+  options.journal_file_bytes = (16 << 10) << seed % 3;
+  return options;
 }
 
 TEST(CrashTest, EveryOperationOfTheDiskMayBeItsLast) {
@@ -168,8 +217,8 @@ TEST(CrashTest, EveryOperationOfTheDiskMayBeItsLast) {
   constexpr int kSteps = 60;
   for (uint64_t cut = 1; cut <= 400 * Scale(); ++cut) {
     SCOPED_TRACE("cut at operation " + std::to_string(cut));
-    auto disk = std::make_shared<FaultyDisk>(static_cast<uint32_t>(cut));
-    Workload workload(disk, 7, SmallOptions());
+    auto disk = std::make_shared<FaultyDisk>(Seed(cut));
+    Workload workload(disk, Seed(7), SmallOptions());
     ASSERT_NO_FATAL_FAILURE(workload.Round(kSteps));
     workload.Orderly();
     disk->CrashAfter(cut);
@@ -181,11 +230,11 @@ TEST(CrashTest, EveryOperationOfTheDiskMayBeItsLast) {
 }
 
 TEST(CrashTest, ManyCrashesInARowLeaveTheLogIntact) {
-  for (uint32_t seed = 1; seed <= 40 * Scale(); ++seed) {
+  for (uint32_t seed = Seed(1); seed <= Seed(40 * Scale()); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
     auto disk = std::make_shared<FaultyDisk>(seed);
-    Workload workload(disk, seed, SmallOptions());
+    Workload workload(disk, seed, OptionsOf(seed));
     for (int life = 0; life < 8; ++life) {
       disk->CrashAfter(1 + random() % 600);
       ASSERT_NO_FATAL_FAILURE(workload.Round(150)) << "life " << life;
@@ -195,10 +244,10 @@ TEST(CrashTest, ManyCrashesInARowLeaveTheLogIntact) {
 }
 
 TEST(CrashTest, WithIntervalSyncAPrefixOfEachGroupSurvives) {
-  for (uint32_t seed = 1; seed <= 30 * Scale(); ++seed) {
+  for (uint32_t seed = Seed(1); seed <= Seed(30 * Scale()); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
-    Options options = SmallOptions();
+    Options options = OptionsOf(seed);
     options.sync_always = false;
     options.sync_interval_ns = 300'000;
     auto disk = std::make_shared<FaultyDisk>(seed);

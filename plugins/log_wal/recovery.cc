@@ -164,6 +164,12 @@ Failure Recovery::ReplayFrame(FoundFile& found, const Frame& frame) {
   }
   for (const Record& record : records) {
     found.file.groups.insert(record.group);
+    // If two lanes vouched for one stay of a group, the files of one could go while the other's bring the group back.
+    const bool has_state = record.type == RecordType::kState || record.creates;
+    if (has_state && record.state.lane != found.file.header.lane) {
+      return Corrupt(found.file.path + " at " + std::to_string(frame.position) + ": group " +
+                     std::to_string(record.group) + " is recorded for lane " + std::to_string(record.state.lane));
+    }
     if (Failure f = ApplyRecord(record); !f.ok()) return f;
   }
   return {};

@@ -2,6 +2,8 @@
 #include "plugins/log_wal/store_rig.h"
 
 #include <chrono>
+#include <set>
+#include <sstream>
 #include <utility>
 
 namespace chronik_log_wal {
@@ -44,6 +46,40 @@ std::string Describe(const LogImage& i) {
          " vote " + std::to_string(i.vote) + " commit " + std::to_string(i.commit) +
          (i.checkpoint ? " checkpoint " + std::to_string(i.checkpoint->size()) : "") + "] terms";
   for (const LogEntry& e : i.entries) out += " " + std::to_string(e.term) + ":" + std::to_string(e.payload.size());
+  return out;
+}
+
+std::string Difference(const LogImage& found, const LogImage& wanted) {
+  std::string out;
+  const auto differs = [&](const std::string& what, const auto& a, const auto& b) {
+    if (a == b || !out.empty()) return;
+    std::ostringstream text;
+    text << what << ' ' << a << " instead of " << b;
+    out = text.str();
+  };
+  differs("exists", found.exists, wanted.exists);
+  differs("first index", found.first_index, wanted.first_index);
+  differs("last index", found.last_index(), wanted.last_index());
+  differs("previous term", found.prev_term, wanted.prev_term);
+  differs("first offset", found.first_offset, wanted.first_offset);
+  differs("term", found.term, wanted.term);
+  differs("vote", found.vote, wanted.vote);
+  differs("commit", found.commit, wanted.commit);
+  differs("checkpoint present", found.checkpoint.has_value(), wanted.checkpoint.has_value());
+  if (out.empty() && found.checkpoint != wanted.checkpoint) out = "the checkpoint's bytes";
+  for (size_t i = 0; out.empty() && i < wanted.entries.size(); ++i) {
+    const LogEntry& a = found.entries[i];
+    const LogEntry& b = wanted.entries[i];
+    const std::string entry = "entry " + std::to_string(b.index) + ": ";
+    differs(entry + "index", a.index, b.index);
+    differs(entry + "term", a.term, b.term);
+    differs(entry + "base offset", a.base_offset, b.base_offset);
+    differs(entry + "timestamp", a.max_timestamp, b.max_timestamp);
+    differs(entry + "offset count", a.offset_count, b.offset_count);
+    differs(entry + "kind", a.kind, b.kind);
+    differs(entry + "size", a.payload.size(), b.payload.size());
+    if (out.empty() && a.payload != b.payload) out = entry + "the payload's bytes";
+  }
   return out;
 }
 
@@ -264,10 +300,12 @@ std::optional<chr_status> StoreRig::Completed(uint64_t tag) {
   return found == completed_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void StoreRig::WaitAll() {
-  std::map<uint32_t, bool> lanes;
-  for (const auto& [id, handle] : handles_) lanes[handle->lane] = true;
-  for (const auto& [lane, used] : lanes) (void)Wait(Barrier(lane));
+bool StoreRig::WaitAll() {
+  std::set<uint32_t> lanes;
+  for (const auto& [id, handle] : handles_) lanes.insert(handle->lane);
+  bool held = true;
+  for (const uint32_t lane : lanes) held = Wait(Barrier(lane)) == CHR_OK && held;
+  return held;
 }
 
 chr_status StoreRig::Read(uint64_t id, uint32_t by, int64_t key, uint64_t end, uint64_t max_bytes, uint32_t max_entries,
@@ -309,10 +347,17 @@ chr_status StoreRig::ReadImage(uint64_t id, LogImage* out) {
     const auto from = static_cast<int64_t>(out->last_index() + 1);
     if (const chr_status status = Read(id, CHR_LOG_BY_INDEX, from, b.last_index + 1, 5000, 0, &part); status != CHR_OK)
       return status;
-    if (part.empty()) return CHR_E_INTERNAL;
+    if (part.empty()) {
+      trouble_ = "nothing at " + std::to_string(from) + ", last index " + std::to_string(b.last_index);
+      return CHR_E_INTERNAL;
+    }
     out->entries.insert(out->entries.end(), part.begin(), part.end());
   }
-  if (out->last_term() != b.last_term || out->next_offset() != b.next_offset) return CHR_E_INTERNAL;
+  if (out->last_term() != b.last_term || out->next_offset() != b.next_offset) {
+    trouble_ = "the bounds say last term " + std::to_string(b.last_term) + ", next offset " +
+               std::to_string(b.next_offset) + "; read " + Describe(*out);
+    return CHR_E_INTERNAL;
+  }
   chr_buf blob{};
   const Failure read = store_->Checkpoint(handle, &blob);
   if (read.ok()) {

@@ -49,6 +49,8 @@ struct LogImage {
   void Reset(uint64_t index, uint64_t prev, int64_t offset);
 };
 std::string Describe(const LogImage& image);
+// The first part in which they differ, both values of it; empty if they are equal.
+std::string Difference(const LogImage& found, const LogImage& wanted);
 
 // Runs what a plugin posts on one thread; counts fatal reports.
 class FakeHost {
@@ -105,12 +107,14 @@ class StoreRig {
 
   chr_status Wait(uint64_t tag);
   std::optional<chr_status> Completed(uint64_t tag);
-  void WaitAll();
+  bool WaitAll();  // a barrier on every lane that has an open group: whether all of them held
 
-  // CHR_OK and the entries, or what the store said.
+  // CHR_OK and the entries, or what the store said. ReadImage answers CHR_E_INTERNAL if what it read contradicts the
+  // bounds; trouble() says how.
   chr_status Read(uint64_t id, uint32_t by, int64_t key, uint64_t end, uint64_t max_bytes, uint32_t max_entries,
                   std::vector<LogEntry>* out);
   chr_status ReadImage(uint64_t id, LogImage* out);
+  const std::string& trouble() const { return trouble_; }
 
  private:
   uint64_t Submit(uint32_t lane, chr_log_op op);
@@ -121,6 +125,7 @@ class StoreRig {
   std::map<uint64_t, chr_log_group*> handles_;
   uint64_t next_tag_ = 1;
   chr_status refused_ = CHR_OK;
+  std::string trouble_;
 
   std::mutex mutex_;
   std::condition_variable arrived_;
