@@ -2,8 +2,8 @@
 // Goal: no crash loses or invents anything. Method: a random workload over several groups and lanes on a disk whose
 // power goes at the n-th write, sync or rename; after the reboot every group must equal the state after some prefix of
 // its operations that includes all completed ones, and the store must go on from there, through further crashes.
-// CHRONIK_CRASH_SCALE multiplies the cuts, CHRONIK_CRASH_SEED is added to every seed, and CHRONIK_CRASH_KEEP=<directory>
-// gets the files as a failed start found them.
+// CHRONIK_CRASH_SCALE multiplies the cuts, CHRONIK_CRASH_SEED is added to every seed, and
+// CHRONIK_CRASH_KEEP=<directory> gets the files as a failed start found them.
 #include <gtest/gtest.h>
 
 #include <filesystem>

@@ -138,7 +138,8 @@ Lane* Store::LaneOf(uint32_t id) {
 }
 
 void Store::SetFatal(const std::string& why) {
-  // The host hears of it before any call answers CHR_E_FATAL; a second failure waits until the first has closed the store.
+  // The host hears of it before any call answers CHR_E_FATAL; a second failure waits until the first has closed the
+  // store.
   std::call_once(fatal_once_, [&] {
     host_.Fatal(CHR_E_FATAL, why + "; the log store takes nothing more until a restart");
     const std::scoped_lock lock(flush_mutex_);

@@ -53,8 +53,8 @@ Json::Value RunProduce(const Workload& workload);
 Json::Value RunConsume(const Workload& workload);
 Json::Value RunLatency(const Workload& workload);
 
-// The disk below `directory` by itself: 4 KiB writes over zero-filled space, each with fdatasync, at the given rate (0: as
-// fast as they go).
+// The disk below `directory` by itself: 4 KiB writes over zero-filled space, each with fdatasync, at the given rate (0:
+// as fast as they go).
 Json::Value ProbeDisk(const std::string& directory, int writes, double rate_per_second);
 
 // CPU seconds and resident bytes of a process; zeros if it is gone.
