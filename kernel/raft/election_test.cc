@@ -243,6 +243,83 @@ TEST(Transfer, WaitsForCatchUpAndRefusesProposalsMeanwhile) {
   EXPECT_TRUE(leader.Propose(1, 10).ok());
 }
 
+TEST(Transfer, IsGivenUpAloudAndAskedForAgainUntilThen) {
+  Single leader(3);
+  leader.Lead();
+  leader.Done();
+  leader.Accept(2, 1);
+  leader.Go(TransferLeadership{NodeId(2)});
+  EXPECT_EQ(leader.Now<TimeoutNow>(2).size(), 1u);
+  leader.From(2, 1, HeartbeatResponse{0});  // it lives and has not taken over: the request may be lost
+  EXPECT_EQ(leader.Now<TimeoutNow>(2).size(), 1u);
+  for (int i = 0; i < 9; ++i) EXPECT_FALSE(leader.Go(Tick{}).transfer_failed.has_value());
+  EXPECT_EQ(leader.Go(Tick{}).transfer_failed, NodeId(2));
+  leader.From(2, 1, HeartbeatResponse{0});
+  EXPECT_TRUE(leader.Now<TimeoutNow>(2).empty());
+}
+
+TEST(Transfer, GoesToVotersOnly) {
+  InitialState initial;
+  initial.configuration = {{NodeId(1), NodeId(2)}, {NodeId(4)}};
+  Single leader(0, {}, initial);
+  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(2)}).transfer_failed, NodeId(2));  // nothing to hand over
+  leader.Lead();
+  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(4)}).transfer_failed, NodeId(4));
+  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(9)}).transfer_failed, NodeId(9));
+  EXPECT_FALSE(leader.Go(TransferLeadership{NodeId(2)}).transfer_failed.has_value());
+  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(4)}).transfer_failed, NodeId(4));  // the one before goes on
+  EXPECT_EQ(leader.Propose(1, 1).error().code, ErrorCode::kNotLeader);
+}
+
+TEST(Priority, WhoHasALowerOneWaitsLonger) {
+  const auto ticks_until_campaign = [](uint32_t priority, uint64_t seed) {
+    Options options;
+    options.random_seed = seed;
+    options.priority = priority;
+    Single replica(3, options);
+    int ticks = 0;
+    while (replica.group.soft_state().role == Role::kFollower && ticks < 100) {
+      replica.Go(Tick{});
+      ++ticks;
+    }
+    return ticks;
+  };
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    EXPECT_EQ(ticks_until_campaign(1, seed), ticks_until_campaign(0, seed) + 5);
+    EXPECT_EQ(ticks_until_campaign(2, seed), ticks_until_campaign(0, seed) + 10);
+  }
+  // At a broken connection too, and the preferred one is surely first.
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    Options options;
+    options.random_seed = seed;
+    Single second(3, options);
+    second.group.SetPriority(1);
+    second.From(2, 1, HeartbeatRequest{LogIndex(0), 0});
+    second.Go(PeerLost{NodeId(2)});
+    second.Go(Tick{3});
+    EXPECT_EQ(second.group.soft_state().role, Role::kFollower);
+    second.Go(Tick{3});
+    EXPECT_EQ(second.group.soft_state().role, Role::kPreCandidate);
+  }
+}
+
+TEST(Campaign, NowMeansAPreVoteAtOnceAndNothingForALeader) {
+  Single replica(3);
+  replica.Go(CampaignNow{});
+  EXPECT_EQ(replica.group.soft_state().role, Role::kPreCandidate);
+  replica.Go(CampaignNow{});  // asks again
+  EXPECT_EQ(replica.Now<VoteRequest>().size(), 2u);
+  replica.From(2, 1, VoteResponse{.pre = true, .granted = true});
+  replica.Go(CampaignNow{});  // a candidate goes on
+  EXPECT_EQ(replica.group.soft_state().role, Role::kCandidate);
+  EXPECT_EQ(replica.group.hard_state().term, Term(1));
+  replica.Done();
+  replica.From(2, 1, VoteResponse{.pre = false, .granted = true});
+  replica.Go(CampaignNow{});
+  EXPECT_EQ(replica.group.soft_state().role, Role::kLeader);
+  EXPECT_TRUE(replica.out.messages.empty());
+}
+
 TEST(Transfer, MovesLeadershipWithoutATimeout) {
   TestCluster cluster(3, 0, 6);
   const uint64_t leader = cluster.ElectLeader();

@@ -201,6 +201,26 @@ TEST(Leader, WindowsLimitMessagesAndBytes) {
   EXPECT_TRUE(leader.Now<AppendRequest>(2).empty());
 }
 
+TEST(Leader, ByteWindowAloneHoldsBackAndOpensAsAnswersCome) {
+  Options options;
+  options.max_inflight_bytes = 100;
+  Single leader(3, options);
+  leader.Lead();
+  leader.Done();
+  leader.Accept(2, 1);
+  for (const size_t sent : {1u, 1u, 0u}) {  // 60, 120 bytes: the window is full once it is reached
+    ASSERT_TRUE(leader.Propose(1, 60).ok());
+    EXPECT_EQ(leader.Now<AppendRequest>(2).size(), sent);
+  }
+  leader.Accept(2, 2);
+  ASSERT_EQ(leader.Now<AppendRequest>(2).size(), 1u);
+  EXPECT_EQ(leader.Now<AppendRequest>(2)[0].entries.at(0).index, LogIndex(4));
+  // A refusal empties the window: everything goes again, one message first.
+  leader.Refuse(2, At(2, 1), 3);
+  ASSERT_EQ(leader.Now<AppendRequest>(2).size(), 1u);
+  EXPECT_EQ(leader.Now<AppendRequest>(2)[0].previous, At(2, 1));
+}
+
 TEST(Leader, UncommittedBytesAreBoundedButOneProposalAlwaysPasses) {
   Options options;
   options.max_uncommitted_bytes = 100;
