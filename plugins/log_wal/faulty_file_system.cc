@@ -19,7 +19,9 @@ class FaultyFile final : public File {
     bool torn = false;
     if (const int error = disk_->Begin(epoch_, &torn)) return error;
     if (torn) bytes.resize(bytes.empty() ? 0 : disk_->random_() % bytes.size());
-    const int error = disk_->Write(*inode_, position, bytes);
+    uint64_t size_max = UINT64_MAX;
+    if (!disk_->full_for_.empty() && path_.find(disk_->full_for_) != std::string::npos) size_max = disk_->full_at_;
+    const int error = disk_->Write(*inode_, position, bytes, size_max);
     if (torn) disk_->Die();
     return torn ? EIO : error;
   }
@@ -37,6 +39,8 @@ class FaultyFile final : public File {
     for (const std::string& part : disk_->failing_) {
       if (path_.find(part) == std::string::npos) continue;
       inode_->dirty.clear();  // as Linux does: marked clean though never written
+      ++disk_->failed_syncs_;
+      disk_->sync_failed_.notify_all();
       return EIO;
     }
     if (torn) {
@@ -176,17 +180,25 @@ int FaultyDisk::Begin(uint64_t epoch, bool* torn) {
   return 0;
 }
 
-int FaultyDisk::Write(Inode& inode, uint64_t position, const std::string& bytes) {
-  const uint64_t end = position + bytes.size();
-  if (end > inode.cache.size()) {
-    uint64_t used = end - inode.cache.size();
+int FaultyDisk::Write(Inode& inode, uint64_t position, std::string bytes, uint64_t size_max) {
+  uint64_t end = position + bytes.size();
+  uint64_t end_max = size_max;
+  if (limit_ != 0) {
+    uint64_t used = 0;
     for (const auto& [name, other] : names_) used += other->cache.size();
-    if (limit_ != 0 && used > limit_) return ENOSPC;
-    inode.cache.resize(end, '\0');
+    end_max = std::min(end_max, inode.cache.size() + (limit_ > used ? limit_ - used : 0));
   }
-  inode.cache.replace(position, bytes.size(), bytes);
-  for (uint64_t sector = position / kSectorBytes; sector * kSectorBytes < end; ++sector) inode.dirty.insert(sector);
-  return 0;
+  const bool full = end > inode.cache.size() && end > end_max;
+  if (full) {  // as far as there is room, as write() does
+    end = std::max<uint64_t>(inode.cache.size(), end_max);
+    bytes.resize(end > position ? end - position : 0);
+  }
+  if (!bytes.empty()) {
+    if (end > inode.cache.size()) inode.cache.resize(end, '\0');
+    inode.cache.replace(position, bytes.size(), bytes);
+    for (uint64_t sector = position / kSectorBytes; sector * kSectorBytes < end; ++sector) inode.dirty.insert(sector);
+  }
+  return full ? ENOSPC : 0;
 }
 
 void FaultyDisk::SyncInode(Inode& inode) {
@@ -266,9 +278,20 @@ void FaultyDisk::FailSync(const std::string& path_part) {
   failing_.push_back(path_part);
 }
 
+void FaultyDisk::AwaitFailedSyncs(uint64_t count) {
+  std::unique_lock lock(mutex_);
+  sync_failed_.wait(lock, [&] { return failed_syncs_ >= count; });
+}
+
 void FaultyDisk::LimitBytes(uint64_t bytes) {
   const std::scoped_lock lock(mutex_);
   limit_ = bytes;
+}
+
+void FaultyDisk::LimitFiles(const std::string& path_part, uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  full_for_ = path_part;
+  full_at_ = bytes;
 }
 
 void FaultyDisk::FlipBit(const std::string& path, uint64_t position) {

@@ -3,6 +3,7 @@
 // keeps a random part of the rest, sector by sector. Also fails syncs, runs full, and rots.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -31,7 +32,10 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   uint64_t operations() const;                  // so far
   void Reboot();                                // a random outcome of the crash becomes the disk
   void FailSync(const std::string& path_part);  // every sync of such files from now on; their unsynced pages are lost
+  void AwaitFailedSyncs(uint64_t count);        // until so many have failed
   void LimitBytes(uint64_t bytes);              // of all files together; 0: no limit
+  // The disk is full for such files as soon as one is to grow beyond `bytes`. An empty name: for none.
+  void LimitFiles(const std::string& path_part, uint64_t bytes);
   void FlipBit(const std::string& path, uint64_t position);
   void Put(const std::string& path, const std::string& content);
   std::vector<std::string> Files(const std::string& part) const;
@@ -57,7 +61,7 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
 
   // With `mutex_` held. EIO: the machine is dead. `*torn`: this very operation is the one that is cut.
   int Begin(uint64_t epoch, bool* torn);
-  int Write(Inode& inode, uint64_t position, const std::string& bytes);
+  int Write(Inode& inode, uint64_t position, std::string bytes, uint64_t size_max);
   void SyncInode(Inode& inode);
   void Die();
   void Change(const NameChange& change);
@@ -70,9 +74,13 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   std::map<std::string, InodePtr> platter_names_;
   std::map<std::string, std::vector<NameChange>> unsynced_changes_;  // by directory, in order
   std::vector<std::string> failing_;
+  uint64_t failed_syncs_ = 0;
+  std::condition_variable sync_failed_;
   uint64_t operations_ = 0;
   uint64_t crash_at_ = 0;
   uint64_t limit_ = 0;
+  std::string full_for_;
+  uint64_t full_at_ = 0;
   uint64_t epoch_ = 1;
   bool dead_ = false;
 };

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -41,7 +43,9 @@ int Store::TakeJournalFile(JournalFile* out) {
 }
 
 std::string Store::NewFreeName() {
-  return journal_directory() + "/free-" + std::to_string(run_) + "-" + std::to_string(next_free_name_++);
+  char name[32];
+  std::snprintf(name, sizeof name, "/free-%016" PRIx64, NextFileId());  // unlike any that an earlier run left
+  return journal_directory() + name;
 }
 
 int Store::AwaitFlusher(uint32_t lane) {
@@ -174,6 +178,10 @@ int Store::FlushFile(const JournalFile& file) {
 }
 
 int Store::FreeFile(const JournalFile& file) {
+  if (file.space) {
+    // It was retired, so after this nobody zeroes ahead in it any more: the next use of the file must not be hit.
+    const std::scoped_lock lock(file.space->mutex);
+  }
   std::string free_name;
   {
     const std::scoped_lock lock(flush_mutex_);
@@ -240,7 +248,12 @@ int Store::WriteTail(const GroupPtr& group, bool* again) {
     if (const int error = fs_->MakeDirectory(group->directory)) return error;
   }
   auto grown = std::make_shared<Segment>();
-  if (const int error = WriteSegment(*fs_, *segment, entries, grown.get())) return error;
+  if (const int error = WriteSegment(*fs_, *segment, entries, grown.get())) {
+    // Part of it may be there. Unless it is written after all it is no segment, and a restart must not find it.
+    const std::scoped_lock lock(group->mutex);
+    if (fresh) group->dead_files.push_back(segment->path);
+    return error;
+  }
   int64_t written = 0;
   {
     const std::scoped_lock lock(group->mutex);
@@ -253,9 +266,7 @@ int Store::WriteTail(const GroupPtr& group, bool* again) {
     }
     // The tail may have lost a suffix of these entries without a change of segments.
     size_t still = 0;
-    while (still < entries.size() && still < group->tail.size() &&
-           group->tail[still].meta.index == entries[still].meta.index &&
-           group->tail[still].meta.term == entries[still].meta.term) {
+    while (still < entries.size() && still < group->tail.size() && group->tail[still].meta == entries[still].meta) {
       ++still;
     }
     if (still != entries.size()) {

@@ -67,6 +67,7 @@ struct EntryMeta {
   uint32_t crc = 0;  // CRC-32C of the payload
 
   int64_t next_offset() const { return base_offset + offset_count; }
+  bool operator==(const EntryMeta&) const = default;
 };
 void PutEntryMeta(ByteWriter& out, const EntryMeta& meta);
 EntryMeta GetEntryMeta(ByteReader& in);

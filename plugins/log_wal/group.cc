@@ -145,16 +145,17 @@ std::optional<uint64_t> Group::TermAt(uint64_t index) const {
 }
 
 void Group::AddLoadedSegment(Segment segment, const std::vector<Row>& rows) {
+  // A segment ends where the next one begins: rows behind that are leftovers of a dropped suffix, even if what replaced
+  // them is damaged. (If the next one is itself a leftover, the record that dropped it is still to come.)
+  if (!segments.empty() && segments.back()->last_index() >= segment.first_index) {
+    DropRowsFrom(segment.first_index);
+    while (!terms.empty() && terms.back().first_index >= segment.first_index) terms.pop_back();
+  }
   // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
   if (segment.rows > 0 && segment.last_index() > state.last_index) {
     segment.rows = segment.first_index > state.last_index ? 0 : state.last_index + 1 - segment.first_index;
   }
   if (segment.rows == 0 || segment.last_index() < state.first_index) return;
-  // Leftovers of a dropped suffix overlap with what replaced it; the record that dropped it is still to come.
-  if (!segments.empty() && segments.back()->last_index() >= segment.first_index) {
-    DropRowsFrom(segment.first_index);
-    while (!terms.empty() && terms.back().first_index >= segment.first_index) terms.pop_back();
-  }
   for (uint64_t i = 0; i < segment.rows; ++i) {
     const EntryMeta& row = rows[i].meta;
     if (row.index < state.first_index) continue;

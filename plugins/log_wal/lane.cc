@@ -235,15 +235,12 @@ void Lane::ZeroAhead() {
 }
 
 void Lane::CollectStates(FrameBuilder* states, std::set<uint64_t>* groups) {
-  for (const GroupPtr& group : store_.GroupsOfLane(id_)) {
+  for (const auto& [id, state] : store_.StatesOfLane(id_)) {
     Record record;
     record.type = RecordType::kState;
-    record.group = group->id;
-    {
-      const std::scoped_lock lock(group->mutex);
-      record.state = group->state;
-    }
-    groups->insert(group->id);
+    record.group = id;
+    record.state = state;
+    groups->insert(id);
     states->Add(record);
   }
 }

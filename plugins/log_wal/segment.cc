@@ -42,9 +42,8 @@ std::string SegmentPath(const std::string& directory, uint64_t incarnation, uint
 }
 
 bool ParseSegmentName(const std::string& name, uint64_t* incarnation, uint64_t* first_index) {
-  char ending[5] = "";
-  return std::sscanf(name.c_str(), "%16" SCNx64 "-%20" SCNu64 "%4s", incarnation, first_index, ending) == 3 &&
-         std::string(ending) == ".rix";
+  if (std::sscanf(name.c_str(), "%16" SCNx64 "-%20" SCNu64, incarnation, first_index) != 2) return false;
+  return SegmentPath("", *incarnation, *first_index) + ".rix" == "/" + name;
 }
 
 int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, Segment* out, std::vector<Row>* rows) {

@@ -168,12 +168,13 @@ GroupPtr Store::FindOrAdd(uint64_t id) {
   return group;
 }
 
-std::vector<GroupPtr> Store::GroupsOfLane(uint32_t lane) {
-  std::vector<GroupPtr> out;
+std::map<uint64_t, GroupState> Store::StatesOfLane(uint32_t lane) {
+  std::map<uint64_t, GroupState> out;
   const std::scoped_lock lock(groups_mutex_);
   for (const auto& [id, group] : groups_) {
+    // Lane and state under one lock: a group that moves away in between must not be vouched for by both lanes.
     const std::scoped_lock group_lock(group->mutex);
-    if (group->exists && group->state.lane == lane) out.push_back(group);
+    if (group->exists && group->state.lane == lane) out.emplace(id, group->state);
   }
   return out;
 }

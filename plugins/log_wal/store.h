@@ -84,7 +84,8 @@ class Store {
   std::string group_directory(uint64_t id, uint64_t birth) const;
   bool fatal() const { return fatal_.load(std::memory_order_acquire); }
   void SetFatal(const std::string& why);
-  std::vector<GroupPtr> GroupsOfLane(uint32_t lane);
+  // Of every group that exists and lives there, by id.
+  std::map<uint64_t, GroupState> StatesOfLane(uint32_t lane);
   // A file of out->size bytes to write next, recycled or new, under a name that recovery does not look at. An errno;
   // out->path is set in any case.
   int TakeJournalFile(JournalFile* out);
@@ -157,7 +158,6 @@ class Store {
   std::vector<std::string> doomed_;       // directories of destroyed groups
   int flush_error_ = 0;                   // why the flusher could not write the last time it tried
   std::vector<std::string> free_files_;
-  uint64_t next_free_name_ = 1;
   bool stopping_ = false;
   std::atomic<int64_t> tail_bytes_{0};
   std::thread flusher_;

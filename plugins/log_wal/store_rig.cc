@@ -96,8 +96,13 @@ FakeHost::FakeHost() {
   log_.enabled = [](const chr_host*, int32_t) noexcept { return 0; };
   log_.write = [](const chr_host*, int32_t, chr_str, const char*, int32_t) noexcept {};
   log_.fatal = [](const chr_host* host, chr_status, chr_str why) noexcept {
-    const std::scoped_lock lock(Of(host).mutex_);
-    Of(host).fatal_.emplace_back(why.data, why.size);
+    std::function<void()> hook;
+    {
+      const std::scoped_lock lock(Of(host).mutex_);
+      Of(host).fatal_.emplace_back(why.data, why.size);
+      hook = Of(host).on_fatal_;
+    }
+    if (hook) hook();
   };
   task_.struct_size = sizeof task_;
   task_.mono_ns = [](const chr_host*) noexcept {
@@ -125,6 +130,11 @@ FakeHost::~FakeHost() {
 std::vector<std::string> FakeHost::fatal_reports() {
   const std::scoped_lock lock(mutex_);
   return fatal_;
+}
+
+void FakeHost::OnFatal(std::function<void()> hook) {
+  const std::scoped_lock lock(mutex_);
+  on_fatal_ = std::move(hook);
 }
 
 void FakeHost::Work() {

@@ -59,6 +59,7 @@ class FakeHost {
   ~FakeHost();
   const chr_host* get() const { return &host_; }
   std::vector<std::string> fatal_reports();
+  void OnFatal(std::function<void()> hook);  // runs inside the report
 
  private:
   void Work();
@@ -72,6 +73,7 @@ class FakeHost {
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;
   std::vector<std::string> fatal_;
+  std::function<void()> on_fatal_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -5,58 +5,10 @@
 
 #include <random>
 
-#include "plugins/log_wal/store_rig.h"
+#include "plugins/log_wal/store_fixture.h"
 
 namespace chronik_log_wal {
 namespace {
-
-class StoreTest : public testing::Test {
- protected:
-  void SetUp() override { Boot(); }
-  void Boot(Options options = SmallOptions()) {
-    rig_ = std::make_unique<StoreRig>(disk_, std::move(options));
-    const Failure started = rig_->Start();
-    ASSERT_TRUE(started.ok()) << started.message;
-  }
-  void Restart(Options options = SmallOptions()) {
-    rig_.reset();
-    Boot(std::move(options));
-  }
-  // A start that must fail, and must leave every file alone.
-  chr_status RefusedStart() {
-    const auto before = disk_->Snapshot();
-    const Failure started = StoreRig(disk_).Start();
-    EXPECT_EQ(disk_->Snapshot(), before);
-    message_ = started.message;
-    return started.status;
-  }
-  void Append(uint64_t id, size_t count, size_t bytes = 100, uint64_t term = 1) {
-    const auto entries = Continue(model_[id], count, bytes, term);
-    ASSERT_EQ(rig_->Wait(rig_->Append(id, entries)), CHR_OK);
-    model_[id].Append(entries);
-  }
-  void ExpectImage(uint64_t id) {
-    LogImage found;
-    ASSERT_EQ(rig_->ReadImage(id, &found), CHR_OK);
-    EXPECT_EQ(found, model_[id]) << Describe(found) << "\n" << Describe(model_[id]);
-  }
-  // Journal files that are in use, oldest first.
-  std::vector<std::string> Journal() { return disk_->Files("/journal/j-"); }
-  // The journal's frames that begin at `from`, found by their magic.
-  std::vector<uint64_t> Frames(const std::string& path) {
-    const std::string content = disk_->Content(path);
-    std::vector<uint64_t> out;
-    for (uint64_t at = kFileHeaderBytes; at + 4 <= content.size(); at += kFrameAlign) {
-      if (content.compare(at, 4, "CHRF") == 0) out.push_back(at);
-    }
-    return out;
-  }
-
-  std::shared_ptr<FaultyDisk> disk_ = std::make_shared<FaultyDisk>(1);
-  std::unique_ptr<StoreRig> rig_;
-  std::map<uint64_t, LogImage> model_;
-  std::string message_;
-};
 
 TEST_F(StoreTest, ALogIsTheSameAfterARestart) {
   ASSERT_TRUE(rig_->Open(1).ok());
@@ -200,6 +152,30 @@ TEST_F(StoreTest, JournalFilesAreRecycledAndTheirOldFramesAreNotBelieved) {
   EXPECT_LT(disk_->BytesUsed(), 3 * 400 * 3000u);
 }
 
+TEST_F(StoreTest, OldFramesBehindTheLastOneOfARecycledFileAreNotTakenForLaterOnes) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  for (int i = 0; i < 100; ++i) Append(1, 1, 3000);
+  while (disk_->Files("/journal/free-").empty()) std::this_thread::yield();
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  Append(1, 1);
+  const LogImage before = model_[1];
+  Append(1, 1);
+  rig_.reset();
+  const std::string path = Journal().back();
+  const std::string content = disk_->Content(path);
+  const auto id_at = [&](uint64_t at) { return content.substr(at, 8); };
+  const std::vector<uint64_t> frames = Frames(path);
+  const auto own = std::count_if(frames.begin(), frames.end(), [&](uint64_t at) { return id_at(at + 8) == id_at(8); });
+  ASSERT_EQ(own, 3);  // the states, and two
+  ASSERT_GT(frames.size(), 5u) << "the file was not recycled";
+  disk_->FlipBit(path, frames[2] + 20);  // torn, so that the old frames come right behind
+  Boot();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  model_[1] = before;
+  ExpectImage(1);
+}
+
 TEST_F(StoreTest, RotationKeepsEveryOneOfManyGroups) {
   constexpr uint64_t kMany = 300;
   for (uint64_t id = 1; id <= kMany; ++id) {
@@ -325,6 +301,42 @@ TEST_F(StoreTest, ADamagedRowFailsOnlyItsGroupsTruncation) {
   Append(1, 1);
 }
 
+TEST_F(StoreTest, RowsOfADroppedSuffixNeverStandInForDamagedOnes) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 30, 1000);  // in one operation, so in one segment, though that is more than a segment should hold
+  EagerFlusher();
+  const std::string first = disk_->Files(".rix").front();
+  ASSERT_EQ(disk_->Content(first).size() / kRowBytes, 30u);
+  model_[1].entries.resize(27);
+  Append(1, 3, 1000, 2);  // in the next segment, as the first one is long enough
+  AwaitFlusher();
+  FreeJournal();
+  rig_.reset();
+  ASSERT_EQ(disk_->Content(first).size() / kRowBytes, 30u) << "the dropped rows should be there still";
+  const std::string second = disk_->Files(".rix").at(1);
+  ASSERT_EQ(disk_->Content(second).size() / kRowBytes, 3u);
+  disk_->FlipBit(second, 8);
+  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
+}
+
+TEST_F(StoreTest, AHalfWrittenSegmentIsNoneAfterItsEntriesWereReplaced) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 6, 3000);
+  EagerFlusher();
+  disk_->LimitFiles(".rix", kRowBytes);
+  Append(1, 3, 3000);  // entry 7 begins a segment; the disk is full after its row
+  while (disk_->Files(".rix").size() < 2 || disk_->Content(disk_->Files(".rix")[1]).size() < kRowBytes)
+    std::this_thread::yield();
+  model_[1].entries.resize(2);
+  Append(1, 10, 3000, 2);
+  disk_->LimitFiles("", 0);
+  AwaitFlusher();  // all in the first segment, which is short again
+  FreeJournal();
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
 TEST_F(StoreTest, ANewerFormatIsRefused) {
   rig_.reset();
   std::string content = disk_->Content(Journal().back());
@@ -379,6 +391,41 @@ TEST_F(StoreTest, AFullDiskRefusesWritesServesReadsAndRecovers) {
   ASSERT_EQ(status, CHR_OK);
   model_[1].Append(Continue(model_[1], 1, 10));
   EXPECT_TRUE(rig_->host().fatal_reports().empty());
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, AStopWithAFullDiskAnswersEveryOperationAndKeepsWhatItConfirmed) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 1);
+  disk_->LimitBytes(disk_->BytesUsed() + 200'000);
+  std::vector<std::pair<uint64_t, LogImage>> submitted;
+  LogImage image = model_[1];
+  for (int i = 0; i < 300; ++i) {
+    const auto entries = Continue(image, 1, 3000);
+    const uint64_t tag = rig_->Append(1, entries);
+    if (tag == 0) break;  // an earlier one has failed already
+    image.Append(entries);
+    submitted.emplace_back(tag, image);
+  }
+  rig_->Stop();
+  size_t kept = 0;
+  for (size_t i = 0; i < submitted.size(); ++i) {
+    const auto status = rig_->Completed(submitted[i].first);
+    ASSERT_TRUE(status.has_value()) << i;
+    if (*status == CHR_OK) {
+      ASSERT_EQ(kept, i) << "an operation behind a failed one succeeded";
+      model_[1] = submitted[i].second;
+      ++kept;
+    } else {
+      EXPECT_EQ(*status, kept == i ? CHR_E_NO_SPACE : CHR_E_CANCELLED);
+    }
+  }
+  EXPECT_GT(kept, 0u);
+  EXPECT_LT(kept, submitted.size());
+  EXPECT_TRUE(rig_->host().fatal_reports().empty());
+  disk_->LimitBytes(0);
   Restart();
   ASSERT_TRUE(rig_->Open(1, 0, false).ok());
   ExpectImage(1);

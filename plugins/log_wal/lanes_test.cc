@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: lanes, the flusher and the life of groups do not get into each other's way. Method: the store of StoreTest with
+// several lanes at work at a time, then a restart or a power cut, and a comparison with the model.
+#include "plugins/log_wal/store_fixture.h"
+
+namespace chronik_log_wal {
+namespace {
+
+class LanesTest : public StoreTest {
+ protected:
+  // Not waited for.
+  uint64_t Submit(uint64_t id, size_t count, size_t bytes) {
+    const auto entries = Continue(model_[id], count, bytes);
+    const uint64_t tag = rig_->Append(id, entries);
+    if (tag != 0) model_[id].Append(entries);
+    return tag;
+  }
+  uint64_t syncs() {
+    chr_log_stats stats{};
+    stats.struct_size = sizeof stats;
+    rig_->store().Stats(&stats);
+    return stats.syncs;
+  }
+};
+
+TEST_F(LanesTest, AGroupMovesWhileItsLanesRotateAndTheFlusherFreesTheirFiles) {
+  Options options = SmallOptions();
+  options.journal_file_bytes = 16 << 10;
+  Restart(options);
+  for (int life = 0; life < 3; ++life) {
+    ASSERT_TRUE(rig_->Open(1, 0).ok());
+    ASSERT_TRUE(rig_->Open(2, 0).ok());
+    ASSERT_TRUE(rig_->Open(3, 1).ok());
+    uint32_t lane = 0;
+    for (int move = 0; move < 150; ++move) {
+      for (int i = 0; i < 4; ++i) {
+        ASSERT_NE(Submit(2, 1, 3000), 0u);
+        ASSERT_NE(Submit(3, 1, 3000), 0u);
+      }
+      Append(1, 1, 50);
+      rig_->Close(1);
+      lane = 1 - lane;
+      ASSERT_TRUE(rig_->Open(1, lane).ok());
+      if (move % 10 == 0) ExpectImage(1);
+    }
+    ASSERT_TRUE(rig_->WaitAll());
+    life == 1 ? PowerCut(options) : Restart(options);
+    for (const uint64_t id : {1, 2, 3}) {
+      ASSERT_TRUE(rig_->Open(id, id % 2, false).ok());
+      ExpectImage(id);
+      rig_->Close(id);
+    }
+  }
+}
+
+TEST_F(LanesTest, UnderIntervalSyncABarrierMakesWhatPrecedesItDurableAndNothingElseWaits) {
+  Options options = SmallOptions();
+  options.sync_always = false;
+  options.sync_interval_ns = 1'000'000'000ull * 86400 * 365;
+  int lost = 0;
+  for (uint32_t seed = 1; seed <= 20; ++seed) {
+    disk_ = std::make_shared<FaultyDisk>(seed);
+    model_.clear();
+    Boot(options);
+    ASSERT_TRUE(rig_->Open(1).ok());
+    Append(1, 1);  // creates the group, so it is synced
+    const uint64_t before = syncs();
+    for (int i = 0; i < 5; ++i) Append(1, 1);
+    EXPECT_EQ(syncs(), before);
+    ASSERT_EQ(rig_->Wait(rig_->Barrier(0)), CHR_OK);
+    EXPECT_EQ(syncs(), before + 1);
+    const LogImage durable = model_[1];
+    ASSERT_EQ(rig_->Wait(rig_->Barrier(0)), CHR_OK);
+    EXPECT_EQ(syncs(), before + 1) << "a barrier with nothing to sync";
+    for (int i = 0; i < 3; ++i) Append(1, 1);
+    PowerCut(options);
+    ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+    LogImage found;
+    ASSERT_EQ(rig_->ReadImage(1, &found), CHR_OK);
+    ASSERT_GE(found.entries.size(), durable.entries.size());
+    if (found.entries.size() < model_[1].entries.size()) ++lost;
+    model_[1].entries.resize(found.entries.size());
+    ExpectImage(1);
+  }
+  EXPECT_GT(lost, 0) << "the disk kept everything every time: the barrier was not needed";
+}
+
+TEST_F(LanesTest, DestroyingAGroupWhoseEntriesAreStillInMemoryLeavesNothing) {
+  Options options = SmallOptions();
+  options.tail_bytes_max = 64 << 20;  // only a full journal file makes the flusher work
+  Restart(options);
+  ASSERT_TRUE(rig_->Open(2).ok());
+  for (int round = 0; round < 30; ++round) {
+    ASSERT_TRUE(rig_->Open(1).ok());
+    // 0: all in memory. Later on some rounds fill files, so that the flusher is in the middle of this very group.
+    for (int i = 0; i < 3 + 5 * (round % 8); ++i) ASSERT_NE(Submit(1, 1, 3000), 0u);
+    ASSERT_TRUE(rig_->WaitAll());
+    rig_->Close(1);
+    ASSERT_EQ(rig_->Destroy(1), CHR_OK);
+    model_[1] = {};
+    if (round % 8 == 0) {
+      Restart(options);
+      EXPECT_EQ(rig_->Groups(), round == 0 ? std::vector<uint64_t>{} : std::vector<uint64_t>{2});
+      ASSERT_TRUE(rig_->Open(2).ok());
+    }
+    Append(2, 1, 3000);
+  }
+  // One more, and enough journal after it for the files that tell of any of them to be freed.
+  for (int i = 0; i < 200; ++i) Append(2, 1, 3000);
+  rig_->Close(2);
+  ASSERT_EQ(rig_->Destroy(2), CHR_OK);
+  EXPECT_EQ(rig_->store().tail_bytes(), 0);
+  Restart(options);
+  EXPECT_TRUE(rig_->Groups().empty());
+}
+
+TEST_F(LanesTest, WhenTwoLanesFailAtOnceTheHostIsToldOnceAndBeforeAnybodyElse) {
+  ASSERT_TRUE(rig_->Open(1, 0).ok());
+  ASSERT_TRUE(rig_->Open(2, 1).ok());
+  Append(1, 1);
+  Append(2, 1);
+  std::vector<uint64_t> tags;
+  std::mutex submitted;
+  rig_->host().OnFatal([&] {
+    disk_->AwaitFailedSyncs(2);  // the other lane has failed too
+    const std::scoped_lock lock(submitted);
+    for (const uint64_t tag : tags) EXPECT_FALSE(rig_->Completed(tag).has_value());
+    EXPECT_FALSE(rig_->store().fatal());
+  });
+  disk_->FailSync("/journal/");
+  {
+    const std::scoped_lock lock(submitted);
+    tags = {Submit(1, 1, 10), Submit(2, 1, 10)};
+  }
+  for (const uint64_t tag : tags) EXPECT_EQ(rig_->Wait(tag), CHR_E_FATAL);
+  EXPECT_EQ(rig_->Wait(Submit(1, 1, 10)), CHR_E_FATAL);
+  EXPECT_EQ(rig_->Wait(Submit(2, 1, 10)), CHR_E_FATAL);
+  EXPECT_EQ(rig_->host().fatal_reports().size(), 1u);
+}
+
+}  // namespace
+}  // namespace chronik_log_wal
