@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/api/config_values.h"
 #include "kernel/api/errors.h"
 #include "kernel/api/table.h"
 #include "kernel/metadata/topic_config.h"
@@ -39,16 +40,13 @@ Result<std::vector<std::vector<NodeId>>> Assignment(const CreateTopicsRequest::C
 }
 
 void AddConfigs(const broker::Broker& broker, ShardId shard, CreateTopicsResponse::CreatableTopicResult& out) {
-  constexpr int8_t kTopicConfig = 1;
-  constexpr int8_t kDefaultConfig = 5;
   const metadata::TopicPtr topic = broker.image(shard)->FindTopic(out.name);
   if (!topic) return;
   out.configs.emplace();
   for (const metadata::ConfigKey& key : metadata::TopicConfigKeys()) {
-    const auto set = topic->configs.find(std::string(key.name));
-    const bool is_set = set != topic->configs.end();
-    out.configs->push_back({std::string(key.name), is_set ? set->second : std::string(key.default_value), false,
-                            is_set ? kTopicConfig : kDefaultConfig, false});
+    ConfigValue value = TopicConfigValue(broker.settings(), *topic, key);
+    out.configs->push_back(
+        {std::string(key.name), std::move(value.value), false, static_cast<int8_t>(value.source), false});
   }
 }
 
@@ -85,8 +83,8 @@ void HandleCreateTopics(CallPtr call) {
                           auto& out = response.topics[places[i]];
                           out.error_code = ToCode(outcomes[i].error);
                           out.error_message = ToMessage(outcomes[i].error);
-                          out.topic_id = outcomes[i].id;
                           if (outcomes[i].error) continue;
+                          out.topic_id = outcomes[i].id;
                           out.num_partitions = outcomes[i].partition_count;
                           out.replication_factor = outcomes[i].replication_factor;
                           AddConfigs(call->broker, call->shard, out);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "kernel/api/config_values.h"
 #include "kernel/api/errors.h"
 #include "kernel/api/table.h"
 #include "kernel/metadata/image.h"
@@ -19,27 +20,35 @@ using protocol::DescribeConfigsResponse;
 
 constexpr int8_t kTopicResource = 2;
 constexpr int8_t kBrokerResource = 4;
-constexpr int8_t kTopicSource = 1;
-constexpr int8_t kDefaultSource = 5;
-
-void Describe(const DescribeConfigsRequest& request, const DescribeConfigsRequest::DescribeConfigsResource& resource,
-              const metadata::ConfigKey& key, const std::string* set, bool read_only,
-              DescribeConfigsResponse::DescribeConfigsResult& out) {
-  const std::string name(key.name);
-  if (resource.configuration_keys &&
-      std::ranges::find(*resource.configuration_keys, name) == resource.configuration_keys->end())
-    return;
+// `topic` null: the broker's own.
+void Describe(const Call& call, const DescribeConfigsRequest& request, const metadata::ConfigKey& key,
+              const metadata::Topic* topic, DescribeConfigsResponse::DescribeConfigsResult& out) {
+  const broker::Settings& settings = call.broker.settings();
+  const ConfigValue value =
+      topic != nullptr ? TopicConfigValue(settings, *topic, key) : BrokerConfigValue(settings, key);
   auto& config = out.configs.emplace_back();
-  config.name = name;
-  config.value = set != nullptr ? *set : std::string(key.default_value);
-  config.read_only = read_only;
-  config.config_source = set != nullptr ? kTopicSource : kDefaultSource;
+  config.name = std::string(key.name);
+  config.value = value.value;
+  config.read_only = topic == nullptr;
+  config.config_source = static_cast<int8_t>(value.source);
   config.config_type = static_cast<int8_t>(key.type);
   if (request.include_documentation) config.documentation = std::string(key.doc);
   if (!request.include_synonyms) return;
-  if (set != nullptr) config.synonyms.push_back({name, *set, kTopicSource});
-  if (!key.broker_name.empty())
-    config.synonyms.push_back({std::string(key.broker_name), std::string(key.default_value), kDefaultSource});
+  const auto add = [&config](std::string_view name, std::string text, ConfigSource source) {
+    config.synonyms.push_back({std::string(name), std::move(text), static_cast<int8_t>(source)});
+  };
+  if (value.source == ConfigSource::kTopic) add(key.name, value.value, value.source);
+  const std::string_view broker_name = topic != nullptr ? key.broker_name : key.name;
+  if (broker_name.empty()) return;
+  const ConfigValue inherited = topic != nullptr ? InheritedConfigValue(settings, key) : value;
+  if (inherited.source == ConfigSource::kStaticBroker) add(broker_name, inherited.value, inherited.source);
+  add(broker_name, std::string(key.default_value), ConfigSource::kDefault);
+}
+
+// Null and empty lists ask for everything.
+bool IsAskedFor(const DescribeConfigsRequest::DescribeConfigsResource& resource, std::string_view name) {
+  const auto& keys = resource.configuration_keys;
+  return !keys || keys->empty() || std::ranges::find(*keys, name) != keys->end();
 }
 
 void Refuse(DescribeConfigsResponse::DescribeConfigsResult& out, ErrorCode code, std::string why) {
@@ -65,8 +74,7 @@ void HandleDescribeConfigs(CallPtr call) {
         continue;
       }
       for (const metadata::ConfigKey& key : metadata::TopicConfigKeys()) {
-        const auto set = topic->configs.find(std::string(key.name));
-        Describe(request, resource, key, set != topic->configs.end() ? &set->second : nullptr, false, out);
+        if (IsAskedFor(resource, key.name)) Describe(*call, request, key, topic.get(), out);
       }
     } else if (resource.resource_type == kBrokerResource) {
       if (!resource.resource_name.empty() &&
@@ -74,8 +82,9 @@ void HandleDescribeConfigs(CallPtr call) {
         Refuse(out, ErrorCode::kInvalidArgument, "ask broker " + resource.resource_name + " itself");
         continue;
       }
-      for (const metadata::ConfigKey& key : metadata::BrokerConfigKeys())
-        Describe(request, resource, key, nullptr, true, out);
+      for (const metadata::ConfigKey& key : metadata::BrokerConfigKeys()) {
+        if (IsAskedFor(resource, key.name)) Describe(*call, request, key, nullptr, out);
+      }
     } else {
       Refuse(out, ErrorCode::kInvalidArgument, "only topics (2) and brokers (4) have configs here");
     }

@@ -21,7 +21,7 @@ using protocol::FetchResponse;
 constexpr int16_t kFirstWithTopicIds = 13;
 constexpr int16_t kFirstWithEndpoints = 16;
 constexpr std::chrono::milliseconds kLongestWait{300000};
-constexpr int32_t kLargestResponse = 256 << 20;
+constexpr int32_t kLargestResponse = 57671680;  // fetch.max.bytes
 
 struct Work {
   CallPtr call;

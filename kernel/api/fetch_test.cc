@@ -196,10 +196,7 @@ TEST_F(FetchTest, LeaderEpochsAreFenced) {
 
 TEST_F(FetchTest, AFollowerWhoseLogDivergedHearsWhere) {
   Produce("t", 0, Batch({"a", "b"}));
-  broker_->Stop();
-  ASSERT_TRUE(broker_->Start()->ok());  // the next leader epoch begins at offset 2
-  services_ = std::make_unique<Services>(*broker_->broker,
-                                         std::vector<const Clock*>(broker_->shards.begin(), broker_->shards.end()));
+  RestartBroker();  // the next leader epoch begins at offset 2
   Produce("t", 0, Batch({"c"}));
   FetchRequest request = FetchFrom("t", 0, 3, 60000);
   request.topics[0].partitions[0].last_fetched_epoch = 1;

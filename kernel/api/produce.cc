@@ -40,6 +40,7 @@ void RefuseOldVersion(CallPtr call) {
 void Fill(ProduceResponse::PartitionProduceResponse& out, const broker::ProduceOutcome& outcome) {
   out.error_code = ToCode(outcome.error);
   out.error_message = ToMessage(outcome.error);
+  if (outcome.bad_record >= 0) out.record_errors.push_back({outcome.bad_record, out.error_message});
   out.base_offset = outcome.base_offset.value;
   out.log_append_time_ms = outcome.log_append_time_ms;
   out.log_start_offset = outcome.log_start_offset.value;

@@ -111,10 +111,18 @@ class ApiTest : public ::testing::Test {
   void StartBroker(const broker::Settings& settings) {
     services_.reset();
     broker_ = std::make_unique<broker::TestBroker>(2, settings);
+    ServeAgain();
+  }
+  // Every partition gets a new leader epoch.
+  void RestartBroker() {
+    broker_->Stop();
+    ServeAgain();
+  }
+  void ServeAgain() {
     const auto started = broker_->Start();
     ASSERT_TRUE(started && started->ok());
-    services_ = std::make_unique<Services>(*broker_->broker,
-                                           std::vector<const Clock*>(broker_->shards.begin(), broker_->shards.end()));
+    const std::vector<const Clock*> clocks(broker_->shards.begin(), broker_->shards.end());
+    services_ = std::make_unique<Services>(*broker_->broker, clocks);
   }
 
   // Dispatches; runs nothing but the handler itself.

@@ -56,7 +56,8 @@ struct ProduceOutcome {
   Offset base_offset{-1};
   int64_t log_append_time_ms = -1;  // set with message.timestamp.type=LogAppendTime
   Offset log_start_offset{-1};
-  LeaderInfo leader;  // where to go with kNotLeader
+  LeaderInfo leader;        // where to go with kNotLeader
+  int32_t bad_record = -1;  // the record of the batch that the error is about (KIP-467)
 };
 
 // --- fetch --------------------------------------------------------------------------------------------------------
@@ -107,9 +108,9 @@ struct ListOffsetItem {
 
 struct ListOffsetOutcome {
   std::optional<Error> error;
-  Offset offset{-1};
+  Offset offset{-1};  // -1: no such record
   int64_t timestamp_ms = -1;
-  int32_t leader_epoch = -1;
+  int32_t leader_epoch = -1;  // of the record found
 };
 
 struct EpochQuery {
@@ -134,7 +135,7 @@ struct NewTopic {
 
 struct CreateTopicOutcome {
   std::optional<Error> error;
-  TopicId id;
+  TopicId id;  // zero: nothing was created
   int32_t partition_count = -1;
   int16_t replication_factor = -1;
 };
@@ -158,7 +159,8 @@ struct Settings {
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
   int16_t default_replication_factor = 1;
-  uint32_t message_max_bytes = 1048588;  // a topic's max.message.bytes unless set
+  uint32_t message_max_bytes = 1048588;    // a topic's max.message.bytes unless set
+  uint32_t request_max_bytes = 100 << 20;  // the listener's limit; only shown to clients
   uint64_t tail_cache_bytes_per_shard = 64 << 20;
   std::chrono::milliseconds tick{100};
   uint32_t election_ticks = 10;

@@ -5,6 +5,7 @@
 
 #include "kernel/broker/local_broker.h"
 #include "kernel/broker/topic_plan.h"
+#include "kernel/metadata/apply.h"
 
 namespace chronik::broker {
 namespace {
@@ -30,6 +31,12 @@ class Gather {
 
 std::optional<Error> ErrorOf(const Status& status) {
   return status.ok() ? std::nullopt : std::optional<Error>(status.error());
+}
+
+// What would come of the command; for requests that are to be validated only.
+std::optional<Error> WhyNot(const metadata::MetadataImage& image, const metadata::Command& command) {
+  const auto applied = metadata::Apply(image, command);
+  return applied.ok() ? std::nullopt : std::optional<Error>(applied.error());
 }
 
 }  // namespace
@@ -71,22 +78,25 @@ void LocalBroker::CreateTopic(const NewTopic& topic, bool validate_only, std::ch
   }
   outcome.partition_count = static_cast<int32_t>(command->partitions.size());
   outcome.replication_factor = static_cast<int16_t>(command->partitions.front().replicas.size());
-  if (validate_only) return done(std::move(outcome));
-  outcome.id = command->id;
-  metadata_->Propose(*command,
-                     [this, outcome, timeout, done = std::move(done)](Result<metadata::Effect> effect) mutable {
-                       if (!effect.ok()) {
-                         outcome.error = effect.error();
-                         return done(std::move(outcome));
-                       }
-                       std::set<GroupId> groups;
-                       for (const ToOpen& p : LocalPartitions(*std::get<metadata::TopicCreated>(*effect).topic, 0))
-                         groups.insert(p.ref.group);
-                       WaitReady(std::move(groups), timeout, [outcome, done = std::move(done)](Status status) mutable {
-                         outcome.error = ErrorOf(status);
-                         done(std::move(outcome));
-                       });
-                     });
+  if (validate_only) {
+    outcome.error = WhyNot(*metadata_->image(), *command);
+    return done(std::move(outcome));
+  }
+  metadata_->Propose(*command, [this, id = command->id, outcome, timeout,
+                                done = std::move(done)](Result<metadata::Effect> effect) mutable {
+    if (!effect.ok()) {
+      outcome.error = effect.error();
+      return done(std::move(outcome));
+    }
+    outcome.id = id;
+    std::set<GroupId> groups;
+    for (const ToOpen& p : LocalPartitions(*std::get<metadata::TopicCreated>(*effect).topic, 0))
+      groups.insert(p.ref.group);
+    WaitReady(std::move(groups), timeout, [outcome, done = std::move(done)](Status status) mutable {
+      outcome.error = ErrorOf(status);
+      done(std::move(outcome));
+    });
+  });
 }
 
 void LocalBroker::DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds,
@@ -127,7 +137,7 @@ void LocalBroker::AddPartitions(const NewPartitions& request, bool validate_only
   if (!metadata_) return done(Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
   auto command = PlanPartitions(*metadata_->image(), request);
   if (!command.ok()) return done(command.error());
-  if (validate_only) return done(std::nullopt);
+  if (validate_only) return done(WhyNot(*metadata_->image(), *command));
   metadata_->Propose(*command, [this, timeout, done = std::move(done)](Result<metadata::Effect> effect) mutable {
     if (!effect.ok()) return done(effect.error());
     const auto& added = std::get<metadata::PartitionsAdded>(*effect);

@@ -80,8 +80,13 @@ void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<Pr
     limits.timestamp_before_max_ms = settings_.timestamp_before_max_ms;
     limits.timestamp_after_max_ms = settings_.timestamp_after_max_ms;
   }
-  const Result<records::BatchInfo> info = records::ValidateForProduce(records, limits);
-  if (!info.ok()) return done(Refusal(info.error()));
+  int32_t bad_record = -1;
+  const Result<records::BatchInfo> info = records::ValidateForProduce(records, limits, &bad_record);
+  if (!info.ok()) {
+    ProduceOutcome refusal = Refusal(info.error());
+    refusal.bad_record = bad_record;
+    return done(std::move(refusal));
+  }
   if (info->transactional) {
     return done(Refusal({ErrorCode::kInvalidTransaction, "this version of chronik has no transactions"}));
   }
@@ -243,16 +248,17 @@ void Partition::ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcom
   replica_.FindEntry(by_max ? log::ReadBy::kMaxTimestamp : log::ReadBy::kTimestamp, by_max ? 0 : item.timestamp,
                      [out, by_max, timestamp = item.timestamp,
                       done = std::move(done)](Result<std::optional<log::Entry>> entry) mutable {
+                       out.leader_epoch = -1;
                        if (!entry.ok()) {
                          out.error = entry.error();
                        } else if (entry->has_value()) {
                          const log::Entry& e = **entry;
                          const auto found = FindRecord(e.body, by_max ? e.max_timestamp : timestamp);
-                         if (found.ok()) {
+                         if (found.ok() && found->offset != Offset(-1)) {
                            out.offset = found->offset;
                            out.timestamp_ms = found->timestamp_ms;
                            out.leader_epoch = static_cast<int32_t>(e.meta.term.value);
-                         } else {
+                         } else if (!found.ok()) {
                            out.error = found.error();
                          }
                        }

@@ -165,6 +165,7 @@ Status Node::Impl::StartBroker() {
   settings.auto_create_topics = b.auto_create_topics;
   settings.default_partitions = b.default_partitions;
   settings.message_max_bytes = b.message_bytes_max;
+  settings.request_max_bytes = b.socket_request_bytes_max;
   settings.tick = std::chrono::duration_cast<std::chrono::milliseconds>(setup.settings.raft.heartbeat_interval);
   settings.election_ticks = static_cast<uint32_t>(std::max<int64_t>(
       2, setup.settings.raft.election_timeout / std::max(setup.settings.raft.heartbeat_interval, Duration(1))));
