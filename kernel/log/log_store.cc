@@ -88,7 +88,9 @@ struct LogStore::PendingOp {
   uint32_t opcode = CHR_LOG_APPEND;
   GroupHandle group = nullptr;
   Append append;
-  LogIndex index;
+  LogIndex index;  // prefix truncation, reset
+  Term term;       // reset
+  Offset offset;   // reset
   Bytes blob;
   DoneCallback done;
 };
@@ -245,6 +247,22 @@ void LogStore::Submit(ShardId lane_id, GroupHandle group, Append append, DoneCal
   Enqueue(lane_id, std::move(op));
 }
 
+void LogStore::Reset(ShardId lane_id, GroupHandle group, raft::EntryId last, Offset next_offset,
+                     raft::HardState hard_state, DoneCallback done) {
+  auto op = std::make_unique<PendingOp>();
+  op->opcode = CHR_LOG_RESET;
+  op->group = group;
+  op->index = last.index + 1;
+  op->term = last.term;
+  op->offset = next_offset;
+  auto outcome = std::make_shared<Status>();  // if this fails, the next one is merely cancelled
+  op->done = [outcome](Status status) { *outcome = std::move(status); };
+  Enqueue(lane_id, std::move(op));
+  Submit(lane_id, group, Append{hard_state, {}}, [outcome, done = std::move(done)](Status status) mutable {
+    done(outcome->ok() ? std::move(status) : std::move(*outcome));
+  });
+}
+
 void LogStore::TruncatePrefix(ShardId lane_id, GroupHandle group, LogIndex first, DoneCallback done) {
   auto op = std::make_unique<PendingOp>();
   op->opcode = CHR_LOG_TRUNCATE_PREFIX;
@@ -302,6 +320,8 @@ bool LogStore::SubmitHead(Lane& l) {
     abi.group = op.group;
     abi.tag = reinterpret_cast<uintptr_t>(&op);
     abi.index = op.index.value;
+    abi.term = op.term.value;
+    abi.offset = op.offset.value;
     abi.blob = op.blob.abi();
     abi.entries = l.entries.data() + l.entries.size();
     abi.entry_count = op.append.entries.size();

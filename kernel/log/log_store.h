@@ -97,6 +97,10 @@ class LogStore {
 
   // In submission order per group; a full store is waited for, in memory bounded by what replicas have in flight.
   void Submit(ShardId lane, GroupHandle group, Append append, DoneCallback done);
+  // Drops all entries; the log goes on behind `last`, whose next entry has base offset `next_offset`. Then makes the
+  // hard state durable: after a crash in between the log is empty behind `last` and the old hard state stands.
+  void Reset(ShardId lane, GroupHandle group, raft::EntryId last, Offset next_offset, raft::HardState hard_state,
+             DoneCallback done);
   void TruncatePrefix(ShardId lane, GroupHandle group, LogIndex first, DoneCallback done);
   void Checkpoint(ShardId lane, GroupHandle group, Bytes blob, DoneCallback done);
   // Durable entries only. The callback never runs inside the call.

@@ -27,6 +27,11 @@ void CachedTail::Append(const Entry& entry) {
   cache_->Added(this, entry);
 }
 
+void CachedTail::Clear() {
+  for (const Entry& entry : entries_) cache_->Removed(entry);
+  entries_.clear();
+}
+
 void CachedTail::Unpin(LogIndex index) { unpinned_ = std::max(unpinned_, index); }
 
 const Entry* CachedTail::At(LogIndex index) const {

@@ -26,6 +26,8 @@ class CachedTail {
 
   // An index at or below the last one replaces the suffix from there on.
   void Append(const Entry& entry);
+  // The log begins anew; everything goes, pinned or not.
+  void Clear();
   // Entries up to `index` may be evicted from now on.
   void Unpin(LogIndex index);
 

@@ -69,6 +69,7 @@ class ConfigurationHistory {
 
   const Configuration& newest() const { return rows_.back().configuration; }
   LogIndex newest_index() const { return rows_.back().index; }
+  const std::vector<ConfigurationAt>& rows() const { return rows_; }  // the first one: what held up to the second
   // What held at that entry; if that is forgotten, the oldest known.
   const Configuration& At(LogIndex index) const;
   // Is it a voter of the newest one, or of one that this may be rolled back to, `commit` being what cannot be?

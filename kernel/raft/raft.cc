@@ -235,6 +235,7 @@ const std::vector<TermStart>& RaftGroup::term_table() const { return impl_->log_
 std::optional<Term> RaftGroup::TermAt(LogIndex index) const { return impl_->log_.TermAt(index); }
 const Configuration& RaftGroup::configuration() const { return impl_->configuration(); }
 const Configuration& RaftGroup::ConfigurationAtIndex(LogIndex index) const { return impl_->configurations_.At(index); }
+const ConfigurationHistory& RaftGroup::configurations() const { return impl_->configurations_; }
 void RaftGroup::SetPriority(uint32_t priority) { impl_->priority_ = priority; }
 uint64_t RaftGroup::uncommitted_bytes() const { return impl_->uncommitted_bytes_; }
 uint64_t RaftGroup::offset_conflicts() const { return impl_->offset_conflicts_; }

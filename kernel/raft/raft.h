@@ -237,6 +237,7 @@ class RaftGroup {
   std::optional<Term> TermAt(LogIndex index) const;                 // for [first - 1, last]
   const Configuration& configuration() const;                       // the one that holds: the newest in the log
   const Configuration& ConfigurationAtIndex(LogIndex index) const;  // that held at an entry, for a snapshot there
+  const ConfigurationHistory& configurations() const;               // what a checkpoint has to keep of them
   std::vector<PeerStatus> peers() const;                            // leader only, else empty
   uint64_t uncommitted_bytes() const;
   // AppendRequests refused because their Kafka offsets contradict this log. More than 0 calls for an operator.

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // One replica of one Raft group: carries out what the pure core decides. It persists through the log store, keeps the
-// newest entries in the tail cache, applies what is committed, and answers those who wait for it.
+// newest entries in the tail cache, speaks to the other replicas, applies what is committed, and answers those who wait
+// for it.
+//
+// The state may run ahead of the log: one that was pulled from a peer holds everything up to an entry that the log gets
+// only afterwards, and a follower may apply what is committed before it is on its own disk. It is committed state all
+// the same; entries up to applied_ are skipped when they come.
+//
+// Reader's order: this file, replica.cc (start, steps, what is proposed), persist.cc (the disk), apply.cc (what is
+// committed, who waits, checkpoints), messages.cc (the other replicas), snapshots.cc (pulling, serving, truncating),
+// reads.cc.
 //
 // Shard thread only. Destroy it only after Close called back.
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,6 +26,9 @@
 #include "kernel/log/log_store.h"
 #include "kernel/log/tail_cache.h"
 #include "kernel/raft/raft.h"
+#include "kernel/raft/snapshot_pull.h"
+#include "kernel/replica/checkpoint.h"
+#include "kernel/replica/peers.h"
 #include "kernel/replica/state_machine.h"
 
 namespace chronik::replica {
@@ -51,9 +64,13 @@ struct Options {
   GroupId group;
   ShardId shard;
   raft::Options raft;
-  std::vector<NodeId> voters;
+  std::vector<NodeId> voters;                  // of the group's creation; none: this replica joins a group that exists
+  Peers* peers = nullptr;                      // outlives the replica; may be null for a group that is and stays alone
   uint64_t checkpoint_every_bytes = 64 << 20;  // of applied entries: bounds what a restart has to read again
   std::chrono::milliseconds no_space_retry{1000};
+  uint32_t snapshot_chunk_bytes = 1 << 20;
+  uint32_t snapshot_retry_ticks = 10;         // an answer to a question for a chunk is overdue after so many
+  uint64_t snapshot_max_bytes = 64ull << 20;  // a larger one is not pulled
 };
 
 class Replica {
@@ -64,9 +81,14 @@ class Replica {
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
-  // Restores the checkpoint, then takes part in the group. A group of one elects itself at once.
+  // Restores the checkpoint, then takes part in the group: at once if nothing follows it in the log, else as soon as
+  // that was searched for configurations. A group of one elects itself at once.
   Status Start();
   void Tick();
+  // From another replica; ignored while this one has no working disk.
+  void Receive(PeerMessage message);
+  // The connection to that node's process broke.
+  void PeerLost(NodeId peer);
   // Only groups with other voters, or without a leader, need ticks.
   bool needs_ticks() const;
 
@@ -74,13 +96,27 @@ class Replica {
   // whether it ever will be (kTimedOut, kStorage). On an error nothing was appended and `done` is dropped.
   Result<raft::Proposed> Propose(Proposal proposal, WaitFor wait, log::DoneCallback done);
 
+  // Only the leader can; see raft.h for what they answer.
+  Result<LogIndex> ChangeConfiguration(std::vector<NodeId> voters, std::vector<NodeId> learners);
+  void TransferLeadership(NodeId target);
+  // Calls back once this replica is proven to lead and has applied all that was committed when it was asked; with
+  // kNotLeader if it does not.
+  void ReadBarrier(log::DoneCallback done);
+  // Drops the entries before `first`, which are applied: first <= applied() + 1.
+  void TruncatePrefix(LogIndex first, log::DoneCallback done);
+
   log::GroupHandle handle() const { return handle_; }
   bool is_ready() const { return ready_; }
-  raft::SoftState soft_state() const { return raft_->soft_state(); }
-  const std::vector<raft::TermStart>& term_table() const { return raft_->term_table(); }
+  raft::SoftState soft_state() const;
+  const std::vector<raft::TermStart>& term_table() const { return raft_ ? raft_->term_table() : opened_.terms; }
+  const raft::RaftGroup* raft() const { return raft_.get(); }  // null while it starts
+  raft::EntryId applied() const { return applied_; }
+  LogIndex durable_index() const { return durable_; }
+  LogIndex first_index() const { return log_begin_.index + 1; }
   Offset high_watermark() const { return high_watermark_; }
-  Offset log_end_offset() const { return raft_->next_offset(); }
+  Offset log_end_offset() const { return raft_ ? raft_->next_offset() : opened_.bounds.next_offset; }
   Offset first_offset() const { return first_offset_; }
+  bool failed() const { return failed_; }
   // Why produce is refused: not leader, failed disk, full disk; ok() if it is not.
   Status writable() const;
 
@@ -100,46 +136,95 @@ class Replica {
   struct Waiter {
     LogIndex index;
     Term term;
-    WaitFor wait;
     log::DoneCallback done;
   };
+  using Waiters = std::deque<Waiter>;
+  // A snapshot that a follower pulls.
+  struct Served {
+    Bytes bytes;
+    uint32_t idle_ticks = 0;
+  };
 
-  void StartGroup(const log::OpenedGroup& opened);
+  // replica.cc
+  Status RestoreCheckpoint();
+  bool IsCommittedPrefix(const log::OpenedGroup& opened) const;
+  void OpenGroup(log::OpenedGroup opened, std::vector<raft::ConfigurationAt> configurations);
+  void ReadConfigurations(LogIndex next);
+  Status CollectConfigurations(const std::vector<log::Entry>& entries);
+  void StartGroup();
   void Step(raft::Input input);
   void CarryOut();
+  void OnStepped(const std::optional<raft::SoftState>& soft_state, bool committed);
+
+  // persist.cc
   void Persist(const raft::Persist& persist);
-  log::Entry MakeEntry(const raft::EntryMeta& meta);
+  void PersistReset(const raft::Persist& persist);
+  log::Entry MakeEntry(const raft::EntryMeta& meta, const raft::Configuration* configuration);
+  log::Entry MakeProposed(const raft::EntryMeta& meta);
   void OnPersisted(uint64_t generation, uint64_t sequence, Status status);
   void OnAppendFailed(const Error& error);
+  void FailForGood(Error error);
   void RestartWhenIdle();
   void ProbeForSpace();
+  void OperationDone();
+
+  // apply.cc
   void ApplyCommitted();
   void ApplyOne(const log::Entry& entry);
   void ReadForApply(LogIndex next);
   void AfterApply();
   void CompleteWaiters();
+  static void Complete(Waiters& waiters, LogIndex reached, const raft::RaftGroup& raft);
   void FailWaiters(const Error& error);
+  void AnswerBarriers(const std::vector<uint64_t>& passed, const std::vector<uint64_t>& failed);
   void MaybeCheckpoint();
   void WriteCheckpoint();
-  void MaybeFinishClose();
-  void OperationDone();
+  Bytes EncodeState() const;
+  void OnCheckpoint(LogIndex applied, const Status& status);
+
+  // messages.cc
+  void Send(NodeId to, decltype(PeerMessage::body) body);
+  void SendRaft(raft::Message message);
+  bool FillFromCache(RaftMessage& out) const;
+  void ReadBodies(RaftMessage out);
+  void SendWhatWasRead(RaftMessage out, std::vector<log::Entry> read);
+  void SendDurable(uint64_t sequence);
+  void OnRaftMessage(RaftMessage message);
+
+  // snapshots.cc
+  void OnFetchSnapshot(NodeId from, const raft::FetchSnapshot& fetch);
+  void OnPullSnapshot(const raft::Message& offer);
+  void PullNext();
+  void OnSnapshotChunk(NodeId from, const SnapshotChunk& chunk);
+  void InstallPulled();
+  void OnPulledIsDurable();
+  void TickSnapshots();
+  void TruncateNow();
+  void OnTruncated(const Status& status);
 
   Executor& executor_;
   log::LogStore& store_;
   StateMachine& machine_;
   const Options options_;
   const log::GroupHandle handle_;
-  log::OpenedGroup opened_;
+  log::OpenedGroup opened_;                            // until raft_ is made
+  std::vector<raft::ConfigurationAt> configurations_;  // likewise
   log::CachedTail tail_;
   std::unique_ptr<raft::RaftGroup> raft_;
   raft::Output out_;
-  std::deque<Proposal> proposals_;  // of the Step that runs
-  uint64_t generation_ = 0;         // counts starts of raft_; answers of an earlier one are stale
+  std::deque<Proposal> proposals_;                        // of the Step that runs
+  std::vector<log::Entry> incoming_;                      // likewise: what an AppendRequest brought
+  uint64_t generation_ = 0;                               // counts starts of raft_; answers of an earlier one are stale
+  std::deque<std::pair<uint64_t, raft::Message>> after_;  // promises that wait for a Persist, by sequence
+  raft::EntryId log_begin_;                               // the entry before the log's first one
   raft::EntryId applied_;
   Offset high_watermark_{0};
   Offset first_offset_{0};
   LogIndex durable_;
-  std::deque<Waiter> waiters_;
+  Waiters durable_waiters_;
+  Waiters commit_waiters_;
+  std::map<uint64_t, log::DoneCallback> barriers_;
+  uint64_t next_barrier_ = 1;
   bool ready_ = false;
   bool applying_ = false;
   bool reading_for_apply_ = false;
@@ -149,7 +234,14 @@ class Replica {
   Executor::TimerId retry_timer_ = 0;
   uint32_t operations_ = 0;     // in flight at the store
   uint64_t applied_bytes_ = 0;  // since the last checkpoint
+  LogIndex checkpoint_index_;   // what the durable checkpoint covers
   bool checkpoint_in_flight_ = false;
+  raft::SnapshotPull pull_;
+  std::vector<uint8_t> pulled_;  // its bytes so far
+  std::optional<Checkpoint> to_install_;
+  std::map<NodeId, Served> served_;
+  LogIndex truncate_to_;  // 0: nothing is to be truncated
+  log::DoneCallback truncated_;
   bool closing_ = false;
   Task closed_;
 };
