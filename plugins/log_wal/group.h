@@ -17,6 +17,7 @@
 
 #include "plugins/log_wal/format.h"
 #include "plugins/log_wal/segment.h"
+#include "plugins/log_wal/threads.h"
 
 namespace chronik_log_wal {
 
@@ -28,7 +29,7 @@ class Group {
   const uint64_t id;
   const std::string directory;
 
-  std::mutex mutex;
+  Mutex mutex;
   GroupState state;                  // as of the last completed operation
   int64_t tail_bytes = 0;            // of payloads in the tail
   std::vector<chr_log_term> terms;   // of [first, last]
@@ -50,7 +51,7 @@ class Group {
   };
   std::optional<Leave> unrecorded_leave;
 
-  std::mutex flush_mutex;  // taken before `mutex`: whoever holds it may change the group's files
+  Mutex flush_mutex;  // taken before `mutex`: whoever holds it may change the group's files
 
   // The lane's submitting thread only: where the log will end once everything submitted has completed.
   struct Submitted {

@@ -12,6 +12,7 @@
 
 #include "plugins/log_wal/file_system.h"
 #include "plugins/log_wal/format.h"
+#include "plugins/log_wal/threads.h"
 
 namespace chronik_log_wal {
 
@@ -26,7 +27,7 @@ struct ZeroedSpace {
   std::atomic<uint64_t> zeroed{0};
   std::atomic<bool> extending{false};  // somebody is at it or on the way
   std::atomic<bool> retired{false};    // the writer has moved on
-  std::mutex mutex;                    // held while zeroing
+  Mutex mutex;                         // held while zeroing
 
   // Zeroes up to at least `target`, in the caller's thread. An errno.
   int ExtendTo(uint64_t target);

@@ -28,7 +28,7 @@ Lane::~Lane() { Stop(); }
 int Lane::Start() {
   const Outcome opened = Rotate(0);
   if (opened.status < 0) return EIO;
-  thread_ = std::thread([this] { Run(); });
+  thread_ = Thread([this] { Run(); });
   return 0;
 }
 

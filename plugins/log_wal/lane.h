@@ -6,17 +6,16 @@
 #include <chronik/log_store.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "plugins/log_wal/group.h"
 #include "plugins/log_wal/journal_file.h"
+#include "plugins/log_wal/threads.h"
 
 namespace chronik_log_wal {
 
@@ -73,8 +72,8 @@ class Lane {
   Store& store_;
   const uint32_t id_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
+  Mutex mutex_;
+  Condition wake_;
   std::deque<Operation> queue_;
   bool stopping_ = false;
   bool want_writable_ = false;
@@ -89,7 +88,7 @@ class Lane {
   uint64_t durable_sequence_ = 0;
   bool unsynced_ = false;
   uint64_t synced_at_ns_ = 0;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace chronik_log_wal

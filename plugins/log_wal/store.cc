@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cinttypes>
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "plugins/log_wal/recovery.h"
@@ -36,7 +34,7 @@ Counters HostView::DefineCounters() const {
 Store::Store(HostView host, std::unique_ptr<FileSystem> fs, Options options)
     : host_(host), fs_(std::move(fs)), options_(std::move(options)) {
   // File ids must not repeat over runs: a recycled file's stale frames carry the old one.
-  std::random_device random;
+  RandomDevice random;
   next_file_id_ = options_.file_id_seed != 0 ? options_.file_id_seed : (uint64_t{random()} << 32 | random()) | 1;
 }
 
@@ -76,7 +74,7 @@ Failure Store::Start(const chr_log_sink* sink) {
     if (LaneOf(lane) == nullptr)
       return {CHR_E_IO, "the journal of lane " + std::to_string(lane) + " cannot be started", EIO};
   }
-  flusher_ = std::thread([this] { RunFlusher(); });
+  flusher_ = Thread([this] { RunFlusher(); });
   return {};
 }
 
@@ -140,7 +138,7 @@ Lane* Store::LaneOf(uint32_t id) {
 void Store::SetFatal(const std::string& why) {
   // The host hears of it before any call answers CHR_E_FATAL; a second failure waits until the first has closed the
   // store.
-  std::call_once(fatal_once_, [&] {
+  CallOnce(fatal_once_, [&] {
     host_.Fatal(CHR_E_FATAL, why + "; the log store takes nothing more until a restart");
     const std::scoped_lock lock(flush_mutex_);
     fatal_.store(true, std::memory_order_release);
@@ -225,8 +223,8 @@ Failure Store::OpenGroup(uint64_t id, uint32_t lane_id, bool create, chr_log_gro
 
 chr_status Store::CommitAndWait(Lane& lane, const GroupPtr& group, Record record) {
   struct Wait {
-    std::mutex mutex;
-    std::condition_variable arrived;
+    Mutex mutex;
+    Condition arrived;
     std::optional<chr_status> status;
   } wait;
   Lane::Operation operation;

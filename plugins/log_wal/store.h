@@ -6,7 +6,6 @@
 #include <chronik/log_store.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,7 +13,6 @@
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -23,6 +21,7 @@
 #include "plugins/log_wal/host_view.h"
 #include "plugins/log_wal/journal_file.h"
 #include "plugins/log_wal/lane.h"
+#include "plugins/log_wal/threads.h"
 
 namespace chronik_log_wal {
 
@@ -133,37 +132,37 @@ class Store {
   std::atomic<uint64_t> next_number_{1};
   std::atomic<uint64_t> next_file_id_{1};
   uint64_t run_ = 0;
-  std::once_flag fatal_once_;
+  OnceFlag fatal_once_;
   std::atomic<bool> fatal_{false};
   std::atomic<uint64_t> completed_{0};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<uint64_t> sync_ns_total_{0};
   std::atomic<uint64_t> sync_ns_max_{0};
 
-  std::mutex groups_mutex_;
+  Mutex groups_mutex_;
   std::unordered_map<uint64_t, GroupPtr> groups_;
 
-  std::mutex handles_mutex_;
+  Mutex handles_mutex_;
   std::unordered_map<chr_log_group*, std::unique_ptr<chr_log_group>> handles_;  // of open groups
 
-  std::mutex lanes_mutex_;
+  Mutex lanes_mutex_;
   std::map<uint32_t, std::unique_ptr<Lane>> lanes_;
   Lane* LaneOf(uint32_t id);
   std::atomic<Lane*> lane_table_[kLanesMax] = {};
 
-  std::mutex flush_mutex_;
-  std::condition_variable flush_wake_;    // the flusher waits
-  std::condition_variable retired_room_;  // lanes wait
-  std::vector<JournalFile> retired_;      // the front one may be with the flusher
-  std::vector<std::string> doomed_;       // directories of destroyed groups
-  int flush_error_ = 0;                   // why the flusher could not write the last time it tried
+  Mutex flush_mutex_;
+  Condition flush_wake_;              // the flusher waits
+  Condition retired_room_;            // lanes wait
+  std::vector<JournalFile> retired_;  // the front one may be with the flusher
+  std::vector<std::string> doomed_;   // directories of destroyed groups
+  int flush_error_ = 0;               // why the flusher could not write the last time it tried
   std::vector<std::string> free_files_;
   bool stopping_ = false;
   std::atomic<int64_t> tail_bytes_{0};
-  std::thread flusher_;
+  Thread flusher_;
 
-  std::mutex background_mutex_;
-  std::condition_variable background_done_;
+  Mutex background_mutex_;
+  Condition background_done_;
   size_t background_ = 0;  // tasks on the host's threads that use this object
 };
 
