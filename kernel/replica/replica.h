@@ -104,6 +104,7 @@ class Replica {
   void ReadBarrier(log::DoneCallback done);
   // Drops the entries before `first`, which are applied: first <= applied() + 1.
   void TruncatePrefix(LogIndex first, log::DoneCallback done);
+  bool truncating() const { return static_cast<bool>(truncated_); }
 
   log::GroupHandle handle() const { return handle_; }
   bool is_ready() const { return ready_; }

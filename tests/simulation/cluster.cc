@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/simulation/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace chronik::sim {
+
+Cluster::Cluster(Scheduler& scheduler, size_t nodes, size_t groups)
+    : scheduler_(scheduler),
+      oracle_([this](const std::string& what) { Violate(what); }),
+      network_(scheduler,
+               [this](size_t to, GroupId group, replica::PeerMessage message) {
+                 if (Broker* target = broker(to); target != nullptr && target->id() == message.to)
+                   target->Deliver(group, std::move(message));
+               }),
+      context_{scheduler, oracle_, {},
+               [this](NodeId from, GroupId group, replica::PeerMessage message) { Send(from, group, std::move(message)); },
+               [this](NodeId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); }} {
+  for (size_t i = 0; i < groups; ++i) context_.groups.push_back(GroupId(i + 1));
+  for (size_t i = 0; i < nodes; ++i) {
+    Slot& slot = slots_.emplace_back();
+    slot.disk = std::make_unique<SimDisk>(scheduler, i);
+    slot.id = NodeId(next_id_++);
+    founders_.push_back(slot.id);
+    want_voters_.push_back(i);
+  }
+}
+
+Cluster::~Cluster() = default;
+
+void Cluster::Start() {
+  for (size_t i = 0; i < size(); ++i) Boot(i);
+}
+
+void Cluster::Boot(size_t slot) {
+  Slot& s = slots_[slot];
+  s.restart_due = false;
+  scheduler_.Note("boot", {slot, s.id.value});
+  s.broker = std::make_unique<Broker>(context_, *s.disk, s.id, s.joins ? std::vector<NodeId>{} : founders_);
+  s.broker->Start();
+}
+
+void Cluster::Violate(const std::string& what) {
+  if (!violation_.empty()) return;
+  violation_ = what;
+  scheduler_.trace().Line(scheduler_.Now(), "VIOLATION " + what);
+}
+
+void Cluster::Send(NodeId from, GroupId group, replica::PeerMessage message) {
+  const auto sender = SlotOf(from);
+  const auto receiver = SlotOf(message.to);
+  if (sender && receiver) network_.Send(*sender, *receiver, group, std::move(message));
+}
+
+std::optional<size_t> Cluster::SlotOf(NodeId id) const {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].id == id) return i;
+  }
+  return std::nullopt;
+}
+
+std::vector<NodeId> Cluster::Ids(const std::vector<size_t>& slots) const {
+  std::vector<NodeId> ids;
+  for (const size_t slot : slots) ids.push_back(slots_[slot].id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Broker* Cluster::Leader(GroupId group) {
+  Broker* leader = nullptr;
+  for (Slot& slot : slots_) {
+    if (!slot.broker || slot.broker->dead()) continue;
+    const replica::Replica* r = slot.broker->replica(group);
+    if (r == nullptr || !r->is_ready()) continue;
+    if (leader == nullptr || r->soft_state().term > leader->replica(group)->soft_state().term)
+      leader = slot.broker.get();
+  }
+  return leader;
+}
+
+// The others see their connections break, some of them; it restarts when it was told to.
+void Cluster::Kill(size_t slot, Loss loss, Duration down) {
+  Slot& s = slots_[slot];
+  if (!s.broker) return;
+  scheduler_.Note("kill", {slot, static_cast<uint64_t>(loss)});
+  loss == Loss::kPower ? s.disk->Crash() : s.disk->Disconnect();
+  s.broker->Kill();
+  dying_.push_back(std::move(s.broker));
+  for (Slot& other : slots_) {
+    if (other.broker && scheduler_.random().Percent(50)) other.broker->PeerLost(s.id);
+  }
+  if (stopping_ || s.restart_due) return;
+  s.restart_due = true;
+  scheduler_.After(down, [this, slot] {
+    if (slots_[slot].restart_due && !stopping_) Boot(slot);
+  });
+}
+
+bool Cluster::Suspect(size_t slot) {
+  if (!may_lose_disk() || size() < 3) return false;
+  suspect_ = slot;
+  const Duration later = scheduler_.random().Between(std::chrono::seconds(1), std::chrono::seconds(4));
+  scheduler_.After(later, [this, slot] {
+    if (!stopping_ && suspect_ == slot) Replace(slot);
+  });
+  return true;
+}
+
+bool Cluster::Replace(size_t slot) {
+  if (replacing_ || (suspect_ && suspect_ != slot) || size() < 3) return false;
+  suspect_.reset();
+  replacing_ = slot;
+  Slot& s = slots_[slot];
+  Kill(slot, Loss::kPower, std::chrono::milliseconds(500));
+  s.disk->Wipe();
+  s.id = NodeId(next_id_++);
+  s.joins = true;
+  scheduler_.Note("replace", {slot, s.id.value});
+  return true;
+}
+
+// A node whose disk lies is replaced; any other one is started again by its supervisor. In a group of one there is
+// nobody to get the data from, and no silent damage is done to it.
+void Cluster::OnFatal(NodeId node, bool corrupt, const std::string& why) {
+  const auto slot = SlotOf(node);
+  if (!slot) return;
+  if (scheduler_.trace().recording())
+    scheduler_.trace().Line(scheduler_.Now(), "node " + std::to_string(node.value) + " is fatal: " + why);
+  scheduler_.After(std::chrono::milliseconds(1), [this, slot = *slot, node, corrupt, why] {
+    if (stopping_ || slots_[slot].id != node || !slots_[slot].broker) return;
+    if (!corrupt) return Kill(slot, Loss::kProcess, std::chrono::milliseconds(300));
+    if (suspect_ != slot) Violate("node " + std::to_string(node.value) + " finds its data damaged, and it was not: " + why);
+    if (!Replace(slot)) Kill(slot, Loss::kProcess, std::chrono::seconds(1));
+  });
+}
+
+void Cluster::Want(std::vector<size_t> voters, std::vector<size_t> learners) {
+  want_voters_ = std::move(voters);
+  want_learners_ = std::move(learners);
+}
+
+void Cluster::Operate() {
+  for (const GroupId group : groups()) {
+    Broker* leader = Leader(group);
+    if (leader == nullptr) continue;
+    const raft::Configuration wanted{Ids(want_voters_), Ids(want_learners_)};
+    if (leader->replica(group)->raft()->configuration() == wanted) continue;
+    leader->OnShard(group, [wanted](replica::Replica& r) { (void)r.ChangeConfiguration(wanted.voters, wanted.learners); });
+  }
+  Bury();
+  if (replacing_ && settled() && caught_up()) replacing_.reset();
+}
+
+bool Cluster::settled() {
+  return std::all_of(groups().begin(), groups().end(), [this](GroupId group) {
+    Broker* leader = Leader(group);
+    return leader != nullptr &&
+           leader->replica(group)->raft()->configuration() == raft::Configuration{Ids(want_voters_), Ids(want_learners_)};
+  });
+}
+
+bool Cluster::caught_up() {
+  for (const std::vector<size_t>* slots : {&want_voters_, &want_learners_}) {
+    for (const size_t slot : *slots) {
+      for (const GroupId group : groups()) {
+        const replica::Replica* r = broker(slot) == nullptr ? nullptr : broker(slot)->replica(group);
+        if (r == nullptr || r->applied().index < oracle_.committed(group) ||
+            r->durable_index() < oracle_.committed(group)) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
+void Cluster::Check() {
+  for (const GroupId group : groups()) {
+    const replica::Replica* before = nullptr;
+    for (Slot& slot : slots_) {
+      const replica::Replica* r = slot.broker ? slot.broker->replica(group) : nullptr;
+      if (r == nullptr) continue;
+      if (before != nullptr) oracle_.CheckMatching(group, *before, *r);
+      before = r;
+    }
+  }
+}
+
+void Cluster::Bury() {
+  std::erase_if(dying_, [](const std::unique_ptr<Broker>& broker) { return broker->gone(); });
+}
+
+void Cluster::Stop() {
+  stopping_ = true;
+  for (size_t i = 0; i < size(); ++i) Kill(i, Loss::kPower, Duration(0));
+  for (int steps = 0; !dying_.empty(); ++steps) {
+    CHRONIK_CHECK(steps < 10'000) << "a killed process does not end: " << scheduler_.Waiting();
+    scheduler_.RunFor(std::chrono::milliseconds(10));
+    Bury();
+  }
+}
+
+}  // namespace chronik::sim

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/simulation/oracle.h"
+
+#include <algorithm>
+
+#include "kernel/base/crc32c.h"
+#include "kernel/base/endian.h"
+#include "tests/simulation/workload.h"
+
+namespace chronik::sim {
+
+using raft::EntryKind;
+
+Digest Mix(Digest digest, uint64_t value) {
+  digest ^= value + 0x9e3779b97f4a7c15u + (digest << 6) + (digest >> 2);
+  return digest * 0xff51afd7ed558ccdu;
+}
+
+uint64_t HashOf(ByteView body) { return (uint64_t{Crc32c(body)} << 32) ^ body.size(); }
+
+void Oracle::Violated(GroupId group, NodeId node, const std::string& what) {
+  report_("group " + std::to_string(group.value) + " at node " + std::to_string(node.value) + ": " + what);
+}
+
+const Oracle::Committed* Oracle::At(GroupId group, LogIndex index) {
+  const auto& committed = groups_[group].committed;
+  return index == LogIndex{} || index.value > committed.size() ? nullptr : &committed[index.value - 1];
+}
+
+void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& state) {
+  if (state.role != raft::Role::kLeader) return;
+  const auto [leader, fresh] = groups_[group].leaders.emplace(state.term, node);
+  if (!fresh && leader->second != node)
+    Violated(group, node, "election safety: node " + std::to_string(leader->second.value) + " led term " +
+                              std::to_string(state.term.value) + " as well");
+}
+
+void Oracle::OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after) {
+  Group& g = groups_[group];
+  const raft::EntryMeta& meta = entry.meta;
+  const Committed seen{meta.term,          meta.base_offset, meta.offset_count,
+                       ProposedHash(entry), HashOf(entry.body), after};
+  if (meta.index.value == g.committed.size() + 1) {
+    const Offset begin = g.committed.empty() ? Offset(0) : g.committed.back().base_offset + g.committed.back().offset_count;
+    if (meta.base_offset != begin) Violated(group, node, "offsets: a gap at entry " + std::to_string(meta.index.value));
+    g.committed.push_back(seen);
+    return;
+  }
+  const Committed* known = At(group, meta.index);
+  if (known == nullptr) return Violated(group, node, "applied an entry that does not follow the last one");
+  if (known->term != seen.term || known->base_offset != seen.base_offset || known->body != seen.body ||
+      known->after != seen.after) {
+    Violated(group, node, "state-machine safety: entry " + std::to_string(meta.index.value) + " of term " +
+                              std::to_string(meta.term.value) + " was applied elsewhere as one of term " +
+                              std::to_string(known->term.value));
+  }
+}
+
+void Oracle::OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest) {
+  if (applied == LogIndex{}) return;
+  const Committed* known = At(group, applied);
+  if (known == nullptr) return Violated(group, node, "restored a state that nobody had");
+  if (known->after != digest)
+    Violated(group, node, "state-machine safety: restored another state at " + std::to_string(applied.value));
+}
+
+void Oracle::OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after) {
+  if (after < before) Violated(group, node, "the high watermark fell");
+}
+
+void Oracle::OnReady(GroupId group, const replica::Replica& replica, NodeId node) {
+  Group& g = groups_[group];
+  for (LogIndex i = replica.first_index(); i.value <= g.committed.size(); ++i) {
+    if (replica.raft()->TermAt(i) != At(group, i)->term) {
+      return Violated(group, node, "leader completeness: entry " + std::to_string(i.value) +
+                                       " was committed and is not in the log of the leader of term " +
+                                       std::to_string(replica.soft_state().term.value));
+    }
+  }
+  if (replica.high_watermark() < g.high_watermark) Violated(group, node, "a new leader's high watermark is lower");
+}
+
+void Oracle::OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message) {
+  const auto* sent = std::get_if<replica::RaftMessage>(&message.body);
+  if (sent == nullptr) return;
+  const raft::Message& m = sent->message;
+  Group& g = groups_[group];
+  if (const auto* vote = std::get_if<raft::VoteResponse>(&m.body); vote != nullptr && vote->granted && !vote->pre) {
+    const auto [given, fresh] = g.votes.emplace(std::pair(m.from, m.term), m.to);
+    if (!fresh && given->second != m.to)
+      Violated(group, m.from, "election safety: two votes in term " + std::to_string(m.term.value));
+  }
+  if (const auto* answer = std::get_if<raft::AppendResponse>(&m.body)) {
+    // (An answer of an earlier term may come after a later leader replaced what it was about.)
+    const bool current = m.term == replica.raft()->hard_state().term;
+    if (current && !answer->rejected && answer->match > replica.durable_index())
+      Violated(group, m.from, "promises: entry " + std::to_string(answer->match.value) + " is not on its disk");
+    Term& promised = g.promised[m.from];
+    if (m.term < promised) Violated(group, m.from, "promises: its term fell");
+    promised = std::max(promised, m.term);
+  }
+}
+
+void Oracle::OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed) {
+  const Committed* known = At(group, index);
+  if (known == nullptr || known->term != term || known->proposed != proposed)
+    return Violated(group, leader, "durability: acked entry " + std::to_string(index.value) + " is not committed");
+  Group& g = groups_[group];
+  g.acked = std::max(g.acked, index);
+  g.high_watermark = std::max(g.high_watermark, known->base_offset + known->offset_count);
+  ++acks_;
+}
+
+void Oracle::OnRead(GroupId group, NodeId node, Offset from, const replica::DataRead& read) {
+  const auto& committed = groups_[group].committed;
+  const Bytes all = read.batches.Flatten();
+  size_t at = 0;
+  Offset next = from;
+  while (at < all.size()) {
+    const size_t size = BatchSize(all.view().subspan(at));
+    if (size == 0 || size > all.size() - at) return Violated(group, node, "a read returned a broken batch");
+    auto found = std::partition_point(committed.begin(), committed.end(), [&](const Committed& c) {
+      return c.base_offset + c.offset_count <= next;
+    });
+    while (found != committed.end() && found->offset_count == 0) ++found;
+    if (found == committed.end() || found->body != HashOf(all.view().subspan(at, size)))
+      return Violated(group, node, "a read at offset " + std::to_string(next.value) + " returned what is not committed");
+    next = found->base_offset + found->offset_count;
+    at += size;
+  }
+}
+
+void Oracle::OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogIndex applied) {
+  if (applied < acked_before)
+    Violated(group, node, "linearizable reads: acked entry " + std::to_string(acked_before.value) +
+                              " is not seen behind a barrier, which applied " + std::to_string(applied.value));
+}
+
+// What it believes to be committed is what is committed; its offsets and its memory are within their bounds.
+void Oracle::CheckLog(GroupId group, NodeId node, const replica::Replica& replica) {
+  const raft::RaftGroup* raft = replica.raft();
+  if (raft == nullptr) return;
+  const LogIndex last = std::min(raft->commit_index(), committed(group));
+  // Rows of its term table instead of single entries: the table is the log's terms.
+  for (LogIndex i = std::max(replica.first_index(), last.value > 200 ? last - 200 : LogIndex(1)); i <= last; ++i) {
+    if (raft->TermAt(i) != At(group, i)->term)
+      return Violated(group, node, "log matching: committed entry " + std::to_string(i.value) + " differs");
+  }
+}
+
+void Oracle::CheckMatching(GroupId group, const replica::Replica& a, const replica::Replica& b) {
+  const raft::RaftGroup* ra = a.raft();
+  const raft::RaftGroup* rb = b.raft();
+  if (ra == nullptr || rb == nullptr) return;
+  const LogIndex first = std::max(a.first_index(), b.first_index());
+  LogIndex i = std::min(ra->last_index(), rb->last_index());
+  const LogIndex low = i.value > 100 ? std::max(first, i - 100) : first;
+  while (i >= low && ra->TermAt(i) != rb->TermAt(i)) i = i - 1;
+  for (; i >= low && i.value > 0; i = i - 1) {
+    if (ra->TermAt(i) != rb->TermAt(i))
+      return Violated(group, NodeId{}, "log matching: two logs agree behind entry " + std::to_string(i.value) +
+                                           ", and differ there");
+  }
+}
+
+}  // namespace chronik::sim

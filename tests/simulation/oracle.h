@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold in every run, whatever breaks. The oracle sees all replicas at once and remembers what was ever
+// committed and acked; anything that contradicts is a violation:
+//
+//   election safety        one leader a term, one vote a term and voter
+//   leader completeness    a leader that serves has every entry that was ever committed
+//   log matching           logs that agree on one entry agree on all before it
+//   state-machine safety   the same entries in the same order everywhere, with the same state after each
+//   durability             what was acked is committed, with the bytes that were proposed
+//   promises               a replica tells nobody that it has what is not on its disk; its term never falls
+//   offsets                each entry begins where the one before it ends
+//   high watermark         never falls, neither at one replica nor from leader to leader
+//   linearizable reads     a barrier that passed shows all that was acked before it was asked for
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernel/replica/replica.h"
+
+namespace chronik::sim {
+
+using Digest = uint64_t;
+Digest Mix(Digest digest, uint64_t value);
+uint64_t HashOf(ByteView body);
+
+class Oracle {
+ public:
+  using Report = std::function<void(const std::string& violation)>;
+  explicit Oracle(Report report) : report_(std::move(report)) {}
+
+  // --- what replicas do
+  void OnSoftState(GroupId group, NodeId node, const raft::SoftState& state);
+  void OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after);
+  void OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest);
+  void OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after);
+  void OnReady(GroupId group, const replica::Replica& replica, NodeId node);
+  void OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message);
+
+  // --- what clients see
+  void OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed);
+  void OnRead(GroupId group, NodeId node, Offset from, const replica::DataRead& read);
+  LogIndex acked(GroupId group) { return groups_[group].acked; }
+  void OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogIndex applied);
+
+  // --- what can be looked at any time
+  void CheckLog(GroupId group, NodeId node, const replica::Replica& replica);
+  void CheckMatching(GroupId group, const replica::Replica& a, const replica::Replica& b);
+
+  LogIndex committed(GroupId group) { return LogIndex(groups_[group].committed.size()); }
+  uint64_t acks() const { return acks_; }
+
+ private:
+  struct Committed {
+    Term term;
+    Offset base_offset;
+    uint32_t offset_count;
+    uint64_t proposed;  // hash of what the client gave
+    uint64_t body;      // of what is in the log
+    Digest after;
+  };
+  struct Group {
+    std::vector<Committed> committed;  // of entry i + 1
+    std::map<Term, NodeId> leaders;
+    std::map<std::pair<NodeId, Term>, NodeId> votes;
+    std::map<NodeId, Term> promised;  // the newest term in which a node answered somebody
+    LogIndex acked;
+    Offset high_watermark{0};  // the highest that a leader showed
+  };
+
+  void Violated(GroupId group, NodeId node, const std::string& what);
+  const Committed* At(GroupId group, LogIndex index);
+
+  Report report_;
+  std::map<GroupId, Group> groups_;
+  uint64_t acks_ = 0;
+};
+
+}  // namespace chronik::sim
