@@ -44,8 +44,13 @@ Bytes Payload(const chr_log_entry& entry) {
   return body;
 }
 
-// Takes over the slice's reference.
-std::vector<Entry> TakeEntries(const chr_log_slice& slice) {
+// A slice's reference, which goes back also if the task that has it is dropped.
+struct ReleaseOwner {
+  void operator()(chr_owner* owner) const { owner->release(owner); }
+};
+using SliceOwner = std::unique_ptr<chr_owner, ReleaseOwner>;
+
+std::vector<Entry> CopyEntries(const chr_log_slice& slice) {
   std::vector<Entry> entries;
   entries.reserve(slice.count);
   for (size_t i = 0; i < slice.count; ++i) {
@@ -57,7 +62,6 @@ std::vector<Entry> TakeEntries(const chr_log_slice& slice) {
                             e.max_timestamp,
                             std::move(body)});
   }
-  if (slice.owner != nullptr) slice.owner->release(slice.owner);
   return entries;
 }
 
@@ -93,16 +97,34 @@ struct LogStore::PendingOp {
   Offset offset;   // reset
   Bytes blob;
   DoneCallback done;
+  // Those that the store has, as a list.
+  PendingOp* before = nullptr;
+  PendingOp* after = nullptr;
 };
 
 struct LogStore::Lane {
   Lane(LogStore* owner, ShardId lane_id, Executor* lane_executor)
       : store(owner), id(lane_id), executor(lane_executor) {}
+  // The plugin was stopped: what it completed last may have met an executor that no longer runs anything.
+  ~Lane() {
+    while (in_flight != nullptr) (void)Take(in_flight);
+  }
+  void Lend(std::unique_ptr<PendingOp> op) {
+    op->after = in_flight;
+    if (in_flight != nullptr) in_flight->before = op.get();
+    in_flight = op.release();
+  }
+  std::unique_ptr<PendingOp> Take(PendingOp* op) {
+    (op->before != nullptr ? op->before->after : in_flight) = op->after;
+    if (op->after != nullptr) op->after->before = op->before;
+    return std::unique_ptr<PendingOp>(op);
+  }
 
   LogStore* const store;
   const ShardId id;
   Executor* const executor;
   std::deque<std::unique_ptr<PendingOp>> queue;  // not yet accepted by the store
+  PendingOp* in_flight = nullptr;                // accepted, not yet completed
   bool busy = false;                             // the store said CHR_E_BUSY; on_writable will tell
   bool flush_posted = false;
   std::unordered_map<uint64_t, ReadCallback> reads;
@@ -342,7 +364,7 @@ bool LogStore::SubmitHead(Lane& l) {
   const chr_status status = table_.submit(self_, l.id.value, l.ops.data(), count, &accepted);
   CHRONIK_CHECK(accepted <= count) << "the log store accepted " << accepted << " of " << count << " operations";
   for (size_t i = 0; i < accepted; ++i) {
-    (void)l.queue.front().release();  // owned by the store's tag until Complete
+    l.Lend(std::move(l.queue.front()));
     l.queue.pop_front();
   }
   if (status >= 0) return true;
@@ -359,7 +381,7 @@ bool LogStore::SubmitHead(Lane& l) {
 
 void LogStore::Complete(Lane& l, const std::vector<chr_log_cqe>& cqes, const std::string& message) {
   for (const chr_log_cqe& cqe : cqes) {
-    std::unique_ptr<PendingOp> op(reinterpret_cast<PendingOp*>(static_cast<uintptr_t>(cqe.tag)));
+    std::unique_ptr<PendingOp> op = l.Take(reinterpret_cast<PendingOp*>(static_cast<uintptr_t>(cqe.tag)));
     DoneCallback done = std::move(op->done);
     op.reset();
     done(cqe.status < 0 ? Status(FromAbi(cqe.status, message)) : Status());
@@ -384,11 +406,11 @@ void LogStore::Read(ShardId lane_id, GroupHandle group, const ReadRequest& reque
     l.reads.emplace(what.tag, std::move(done));
     return;
   }
-  l.executor->Post([done = std::move(done), status, slice]() mutable {
+  l.executor->Post([done = std::move(done), status, slice, owner = SliceOwner(slice.owner)]() mutable {
     if (status < 0) {
       done(FromAbi(status, {}));
     } else {
-      done(TakeEntries(slice));
+      done(CopyEntries(slice));
     }
   });
 }
@@ -414,11 +436,10 @@ void LogStore::OnWritable(void* ctx, uint32_t lane_id) noexcept {
 void LogStore::OnRead(void* ctx, uint32_t lane_id, uint64_t tag, chr_status status, chr_log_slice slice,
                       chr_str message) noexcept {
   Lane& l = static_cast<LogStore*>(ctx)->lane(ShardId(lane_id));
-  l.executor->Post([&l, tag, status, slice, text = Text(message)] {
+  l.executor->Post([&l, tag, status, slice, owner = SliceOwner(slice.owner), text = Text(message)] {
     const auto found = l.reads.find(tag);
     if (found == l.reads.end()) {
       CHRONIK_LOG(kError) << "the log store answered read " << tag << ", which nobody waits for";
-      if (slice.owner != nullptr) slice.owner->release(slice.owner);
       return;
     }
     ReadCallback done = std::move(found->second);
@@ -426,7 +447,7 @@ void LogStore::OnRead(void* ctx, uint32_t lane_id, uint64_t tag, chr_status stat
     if (status < 0) {
       done(FromAbi(status, text));
     } else {
-      done(TakeEntries(slice));
+      done(CopyEntries(slice));
     }
   });
 }
