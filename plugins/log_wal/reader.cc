@@ -178,17 +178,25 @@ class ColdRead {
       if (!Refresh(error)) break;
       error = EAGAIN;
     }
+    if (error == 0 && BeginsBehindKey(entries)) error = ERANGE;
     const chr_log_sink& sink = store_.sink();
     if (error == 0) return sink.on_read(sink.ctx, lane_, what_.tag, CHR_OK, MakeSlice(std::move(entries)), {"", 0});
     const std::string message = "group " + std::to_string(group_->id) + ": " +
                                 (error == EBADMSG ? "stored data fails its checksum" : std::strerror(error));
-    sink.on_read(sink.ctx, lane_, what_.tag, error == EBADMSG ? CHR_E_CORRUPT : CHR_E_IO, {nullptr, 0, nullptr},
-                 {message.data(), message.size()});
+    const chr_status status = error == EBADMSG ? CHR_E_CORRUPT : error == ERANGE ? CHR_E_RANGE : CHR_E_IO;
+    sink.on_read(sink.ctx, lane_, what_.tag, status, {nullptr, 0, nullptr}, {message.data(), message.size()});
   }
 
  private:
   static constexpr int kAttempts = 100;
 
+  // A prefix with the key in it was dropped meanwhile.
+  bool BeginsBehindKey(const std::vector<Entry>& entries) const {
+    if (entries.empty()) return false;
+    const EntryMeta& first = entries.front().meta;
+    if (what_.by == CHR_LOG_BY_INDEX) return first.index > static_cast<uint64_t>(what_.key);
+    return what_.by == CHR_LOG_BY_OFFSET && first.base_offset > what_.key;
+  }
   int ReadFirst(std::vector<Entry>* out) {
     uint64_t from = 0;
     if (const int error = FindInSegments(store_.fs(), view_, what_, &from)) return error;
