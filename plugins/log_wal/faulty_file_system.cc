@@ -36,8 +36,7 @@ class FaultyFile final : public File {
     const std::scoped_lock lock(disk_->mutex_);
     bool torn = false;
     if (const int error = disk_->Begin(epoch_, &torn)) return error;
-    for (const std::string& part : disk_->failing_) {
-      if (path_.find(part) == std::string::npos) continue;
+    if (disk_->SyncFails(path_)) {
       inode_->dirty.clear();  // as Linux does: marked clean though never written
       ++disk_->failed_syncs_;
       disk_->sync_failed_.notify_all();
@@ -201,7 +200,14 @@ int FaultyDisk::Write(Inode& inode, uint64_t position, std::string bytes, uint64
   return full ? ENOSPC : 0;
 }
 
+bool FaultyDisk::SyncFails(const std::string& path) {
+  if (std::exchange(next_sync_fails_, false)) return true;
+  return std::any_of(failing_.begin(), failing_.end(),
+                     [&](const std::string& part) { return path.find(part) != std::string::npos; });
+}
+
 void FaultyDisk::SyncInode(Inode& inode) {
+  if (next_sync_misdirected_ && !inode.dirty.empty()) Misdirect(inode);
   inode.platter.resize(inode.cache.size(), '\0');
   for (const uint64_t sector : inode.dirty) {
     const uint64_t at = sector * kSectorBytes;
@@ -209,6 +215,36 @@ void FaultyDisk::SyncInode(Inode& inode) {
   }
   inode.platter.resize(inode.cache.size());
   inode.dirty.clear();
+}
+
+// One dirty sector overwrites another one, of any file, instead of its own.
+void FaultyDisk::Misdirect(Inode& from) {
+  next_sync_misdirected_ = false;
+  const auto sector = std::next(from.dirty.begin(), static_cast<long>(random_() % from.dirty.size()));
+  const std::string bytes =
+      from.cache.substr(std::min<uint64_t>(*sector * kSectorBytes, from.cache.size()), kSectorBytes);
+  from.dirty.erase(sector);
+  Inode* const to = RandomFile(nullptr);
+  if (to == nullptr || to->platter.empty()) return;
+  const uint64_t at = random_() % to->platter.size() / kSectorBytes * kSectorBytes;
+  const uint64_t size = std::min<uint64_t>(bytes.size(), to->platter.size() - at);
+  to->platter.replace(at, size, bytes, 0, size);
+}
+
+FaultyDisk::Inode* FaultyDisk::RandomFile(std::string* path) {
+  uint64_t total = 0;
+  for (const auto& [name, inode] : names_) total += inode->cache.size();
+  if (total == 0) return nullptr;
+  const uint64_t high = random_();
+  uint64_t at = (high << 32 | random_()) % total;
+  for (const auto& [name, inode] : names_) {
+    if (at < inode->cache.size()) {
+      if (path != nullptr) *path = name;
+      return inode.get();
+    }
+    at -= inode->cache.size();
+  }
+  return nullptr;
 }
 
 void FaultyDisk::Apply(const NameChange& change, std::map<std::string, InodePtr>* names) {
@@ -260,10 +296,8 @@ void FaultyDisk::Reboot() {
   for (auto& [name, inode] : names_) {
     if (random_() % 2 == 0) inode->platter.resize(inode->cache.size(), '\0');
     for (const uint64_t sector : inode->dirty) {
-      const uint64_t at = sector * kSectorBytes;
-      if (at >= inode->cache.size() || random_() % 100 >= survives_percent) continue;
-      const uint64_t end = std::min<uint64_t>(at + kSectorBytes, inode->platter.size());
-      if (at < end) inode->platter.replace(at, end - at, inode->cache.substr(at, end - at));
+      if (sector * kSectorBytes >= inode->cache.size() || random_() % 100 >= survives_percent) continue;
+      KeepSector(*inode, sector);
     }
     inode->dirty.clear();
     inode->cache = inode->platter;
@@ -271,6 +305,40 @@ void FaultyDisk::Reboot() {
   dead_ = false;
   crash_at_ = 0;
   ++epoch_;
+}
+
+void FaultyDisk::KeepSector(Inode& inode, uint64_t sector) {
+  uint64_t begin = sector * kSectorBytes;
+  uint64_t end = std::min<uint64_t>(begin + kSectorBytes, std::min(inode.platter.size(), inode.cache.size()));
+  if (torn_percent_ != 0 && random_() % 100 < torn_percent_) {
+    const uint64_t cut = begin + random_() % kSectorBytes;
+    if (random_() % 2 == 0) {
+      begin = cut;
+    } else {
+      end = std::min(end, cut);
+    }
+  }
+  if (begin < end) inode.platter.replace(begin, end - begin, inode.cache, begin, end - begin);
+}
+
+void FaultyDisk::Disconnect() {
+  const std::scoped_lock lock(mutex_);
+  ++epoch_;
+}
+
+void FaultyDisk::TearSectors(uint64_t percent) {
+  const std::scoped_lock lock(mutex_);
+  torn_percent_ = percent;
+}
+
+void FaultyDisk::FailNextSync() {
+  const std::scoped_lock lock(mutex_);
+  next_sync_fails_ = true;
+}
+
+void FaultyDisk::MisdirectNextSync() {
+  const std::scoped_lock lock(mutex_);
+  next_sync_misdirected_ = true;
 }
 
 void FaultyDisk::FailSync(const std::string& path_part) {
@@ -299,6 +367,17 @@ void FaultyDisk::FlipBit(const std::string& path, uint64_t position) {
   Inode& inode = *names_.at(path);
   inode.cache.at(position) ^= 4;
   if (position < inode.platter.size()) inode.platter[position] = inode.cache[position];
+}
+
+std::string FaultyDisk::FlipRandomBit() {
+  const std::scoped_lock lock(mutex_);
+  std::string path;
+  Inode* const inode = RandomFile(&path);
+  if (inode == nullptr) return path;
+  const uint64_t position = random_() % inode->cache.size();
+  inode->cache[position] = static_cast<char>(inode->cache[position] ^ (1 << random_() % 8));
+  if (position < inode->platter.size()) inode->platter[position] = inode->cache[position];
+  return path;
 }
 
 void FaultyDisk::Put(const std::string& path, const std::string& content) {

@@ -31,12 +31,18 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   bool crashed() const;
   uint64_t operations() const;                  // so far
   void Reboot();                                // a random outcome of the crash becomes the disk
+  void Disconnect();                            // what is mounted fails from now on; the page cache stays (kill -9)
+  void TearSectors(uint64_t percent);           // of the sectors that a crash keeps, so many are half old, half new
   void FailSync(const std::string& path_part);  // every sync of such files from now on; their unsynced pages are lost
-  void AwaitFailedSyncs(uint64_t count);        // until so many have failed
-  void LimitBytes(uint64_t bytes);              // of all files together; 0: no limit
+  void FailNextSync();                          // of any file
+  // One sector of the next sync is written to a random other place. Not seen before the page cache is gone.
+  void MisdirectNextSync();
+  void AwaitFailedSyncs(uint64_t count);  // until so many have failed
+  void LimitBytes(uint64_t bytes);        // of all files together; 0: no limit
   // The disk is full for such files as soon as one is to grow beyond `bytes`. An empty name: for none.
   void LimitFiles(const std::string& path_part, uint64_t bytes);
   void FlipBit(const std::string& path, uint64_t position);
+  std::string FlipRandomBit();  // in some file, the larger the likelier; its path, or nothing if all are empty
   void Put(const std::string& path, const std::string& content);
   std::vector<std::string> Files(const std::string& part) const;
   std::string Content(const std::string& path) const;
@@ -62,7 +68,11 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   // With `mutex_` held. EIO: the machine is dead. `*torn`: this very operation is the one that is cut.
   int Begin(uint64_t epoch, bool* torn);
   int Write(Inode& inode, uint64_t position, std::string bytes, uint64_t size_max);
+  bool SyncFails(const std::string& path);
   void SyncInode(Inode& inode);
+  void Misdirect(Inode& from);
+  void KeepSector(Inode& inode, uint64_t sector);
+  Inode* RandomFile(std::string* path);
   void Die();
   void Change(const NameChange& change);
   static std::string Parent(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -74,6 +84,9 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   std::map<std::string, InodePtr> platter_names_;
   std::map<std::string, std::vector<NameChange>> unsynced_changes_;  // by directory, in order
   std::vector<std::string> failing_;
+  bool next_sync_fails_ = false;
+  bool next_sync_misdirected_ = false;
+  uint64_t torn_percent_ = 0;
   uint64_t failed_syncs_ = 0;
   std::condition_variable sync_failed_;
   uint64_t operations_ = 0;

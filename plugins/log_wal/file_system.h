@@ -19,7 +19,10 @@ class File {
   virtual ~File() = default;
   // All or an error; the vector is changed on the way.
   virtual int WriteAt(uint64_t position, std::vector<iovec>& parts) = 0;
-  int WriteAt(uint64_t position, const void* data, size_t size);
+  int WriteAt(uint64_t position, const void* data, size_t size) {
+    std::vector<iovec> parts{{const_cast<void*>(data), size}};
+    return WriteAt(position, parts);
+  }
   // Reads exactly `size` bytes; ENODATA at the end of the file.
   virtual int ReadAt(uint64_t position, void* out, size_t size) = 0;
   virtual int SyncData() = 0;  // fdatasync

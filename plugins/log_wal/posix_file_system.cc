@@ -130,11 +130,6 @@ class PosixFileSystem final : public FileSystem {
 
 }  // namespace
 
-int File::WriteAt(uint64_t position, const void* data, size_t size) {
-  std::vector<iovec> parts{{const_cast<void*>(data), size}};
-  return WriteAt(position, parts);
-}
-
 std::unique_ptr<FileSystem> MakePosixFileSystem() { return std::make_unique<PosixFileSystem>(); }
 
 }  // namespace chronik_log_wal

@@ -35,7 +35,8 @@ Store::Store(HostView host, std::unique_ptr<FileSystem> fs, Options options)
     : host_(host), fs_(std::move(fs)), options_(std::move(options)) {
   // File ids must not repeat over runs: a recycled file's stale frames carry the old one.
   RandomDevice random;
-  next_file_id_ = options_.file_id_seed != 0 ? options_.file_id_seed : (uint64_t{random()} << 32 | random()) | 1;
+  const uint64_t high = random();
+  next_file_id_ = options_.file_id_seed != 0 ? options_.file_id_seed : (high << 32 | random()) | 1;
 }
 
 Store::~Store() { Stop(); }
