@@ -10,8 +10,9 @@
 
 namespace chronik::sim {
 
-struct SimExecutor::State : std::enable_shared_from_this<State> {
+struct SimExecutor::State final : KillListener, std::enable_shared_from_this<State> {
   State(Process& of, std::string executor_name) : process(of), name(std::move(executor_name)) {}
+  void Killed() override { Drop(); }
 
   struct Queued {
     Instant due;
@@ -36,10 +37,7 @@ struct SimExecutor::State : std::enable_shared_from_this<State> {
   void RunHead() {
     if (!dead() && process.Hold([self = shared_from_this()] { self->RunHead(); })) return;
     armed = false;
-    if (dead()) {
-      Drop();
-      return;
-    }
+    if (dead()) return;
     running = true;
     scheduler().RunOnThread(process, name, [self = shared_from_this()] {
       self->thread = Scheduler::CurrentThread();
@@ -54,10 +52,8 @@ struct SimExecutor::State : std::enable_shared_from_this<State> {
     });
   }
   void Drop() {
-    // What a dropped task owns may post again.
-    while (!queue.empty()) {
-      const auto dropped = std::exchange(queue, {});
-    }
+    // Emptied first: what a dropped task owns may come back here.
+    const auto dropped = std::exchange(queue, {});
     const auto stopped = std::exchange(timers, {});
   }
 
@@ -74,10 +70,13 @@ struct SimExecutor::State : std::enable_shared_from_this<State> {
 };
 
 SimExecutor::SimExecutor(Process& process, std::string name)
-    : state_(std::make_shared<State>(process, process.name() + "/" + std::move(name))) {}
+    : state_(std::make_shared<State>(process, process.name() + "/" + std::move(name))) {
+  process.Add(state_.get());
+}
 
 SimExecutor::~SimExecutor() {
   CHRONIK_CHECK(!busy()) << state_->name << " ends in the middle of a task";
+  state_->process.Remove(state_.get());
   state_->destroyed = true;
   state_->Drop();
 }

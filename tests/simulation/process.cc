@@ -40,6 +40,7 @@ bool Process::Hold(Task task) {
 void Process::Kill() {
   killed_ = true;
   paused_until_ = Instant{};
+  for (KillListener* const listener : kill_listeners_) listener->Killed();
   Continue();
 }
 

@@ -11,6 +11,13 @@
 
 namespace chronik::sim {
 
+// Told of Process::Kill, at once.
+class KillListener {
+ public:
+  virtual ~KillListener() = default;
+  virtual void Killed() = 0;
+};
+
 class Process {
  public:
   // Outlives its threads and executors.
@@ -22,7 +29,7 @@ class Process {
   // Nothing of it runs for that long; what falls due meanwhile runs afterwards, in order. Its clocks go on.
   void Pause(Duration duration);
   bool paused() const { return scheduler_.Now() < paused_until_; }
-  // Its executors drop what they have and what they get from now on; a task that is blocked still runs to its end. Its
+  // Its executors drop what they have, and what they get from now on; a task that is blocked still runs to its end. Its
   // other threads go on, as their owner has to join them: whoever kills a process makes its disk and network refuse
   // (SimDisk::Crash) and then stops its plugins. Also ends a pause.
   void Kill();
@@ -39,6 +46,8 @@ class Process {
 
   // For what runs in this process: true if it is paused; then `task` is called when it goes on.
   bool Hold(Task task);
+  void Add(KillListener* listener) { kill_listeners_.push_back(listener); }
+  void Remove(KillListener* listener) { std::erase(kill_listeners_, listener); }
 
  private:
   void Continue();
@@ -48,6 +57,7 @@ class Process {
   Instant paused_until_{};
   std::vector<Task> held_;
   bool killed_ = false;
+  std::vector<KillListener*> kill_listeners_;
   Instant rate_since_;   // on the simulator's clock
   Instant own_at_rate_;  // on the own clock, at that time
   int64_t parts_per_million_ = 0;

@@ -185,8 +185,10 @@ TEST(ProcessTest, AKilledProcessDropsItsTasks) {
   const auto owned = std::make_shared<int>(0);
   executor.Post([&, owned] { ++ran; });
   executor.Schedule(milliseconds(1), [&, owned] { ++ran; });
+  EXPECT_EQ(owned.use_count(), 3);
   process.Kill();
   executor.Post([&, owned] { ++ran; });
+  EXPECT_EQ(owned.use_count(), 1);
   scheduler.RunFor(seconds(1));
   EXPECT_EQ(ran, 0);
 }
