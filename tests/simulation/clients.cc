@@ -22,7 +22,8 @@ void Clients::Next() {
     Broker* any = Any(group);
     if (what < 7 && leader != nullptr) {
       // Bursts fill the windows.
-      for (uint64_t i = s_.random().OneIn(20) ? 40 : 1; i > 0; --i) Write(group, s_.random().OneIn(20) && any ? *any : *leader);
+      for (uint64_t i = s_.random().OneIn(20) ? 40 : 1; i > 0; --i)
+        Write(group, s_.random().OneIn(20) && any ? *any : *leader);
     } else if (what == 7 && any != nullptr) {
       Barrier(group, *any);
     } else if (any != nullptr) {
@@ -55,11 +56,12 @@ void Clients::Write(GroupId group, Broker& broker) {
     proposal.offset_count = offsets;
     proposal.max_timestamp = 1;
     proposal.body = std::move(b);
-    auto proposed = r.Propose(std::move(proposal), wait, [this, group, &broker, wait, hash, where](const Status& status) {
-      if (!status.ok() || broker.dead() || wait != replica::WaitFor::kCommitted) return;
-      s_.Note("ack", {group.value, where->first.value, where->term.value});
-      c_.oracle().OnAcked(group, broker.id(), where->first, where->term, hash);
-    });
+    auto proposed =
+        r.Propose(std::move(proposal), wait, [this, group, &broker, wait, hash, where](const Status& status) {
+          if (!status.ok() || broker.dead() || wait != replica::WaitFor::kCommitted) return;
+          s_.Note("ack", {group.value, where->first.value, where->term.value});
+          c_.oracle().OnAcked(group, broker.id(), where->first, where->term, hash);
+        });
     if (proposed.ok()) *where = *proposed;
   });
 }
@@ -68,7 +70,8 @@ void Clients::Read(GroupId group, Broker& broker) {
   broker.OnShard(group, [this, group, &broker](replica::Replica& r) {
     const Offset end = std::min(r.high_watermark(), r.log_end_offset());
     if (end <= r.first_offset()) return;
-    const Offset from = r.first_offset() + static_cast<int64_t>(s_.random().Below(static_cast<uint64_t>(end - r.first_offset())));
+    const Offset from =
+        r.first_offset() + static_cast<int64_t>(s_.random().Below(static_cast<uint64_t>(end - r.first_offset())));
     const replica::DataLimit limit{.max_bytes = 6000, .at_least_one = true};
     const auto check = [this, group, from, &broker](const replica::DataRead& read) {
       ++reads_;

@@ -14,9 +14,12 @@ Cluster::Cluster(Scheduler& scheduler, size_t nodes, size_t groups)
                  if (Broker* target = broker(to); target != nullptr && target->id() == message.to)
                    target->Deliver(group, std::move(message));
                }),
-      context_{scheduler, oracle_, {},
-               [this](NodeId from, GroupId group, replica::PeerMessage message) { Send(from, group, std::move(message)); },
-               [this](NodeId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); }} {
+      context_{
+          scheduler,
+          oracle_,
+          {},
+          [this](NodeId from, GroupId group, replica::PeerMessage message) { Send(from, group, std::move(message)); },
+          [this](NodeId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); }} {
   for (size_t i = 0; i < groups; ++i) context_.groups.push_back(GroupId(i + 1));
   for (size_t i = 0; i < nodes; ++i) {
     Slot& slot = slots_.emplace_back();
@@ -130,7 +133,8 @@ void Cluster::OnFatal(NodeId node, bool corrupt, const std::string& why) {
   scheduler_.After(std::chrono::milliseconds(1), [this, slot = *slot, node, corrupt, why] {
     if (stopping_ || slots_[slot].id != node || !slots_[slot].broker) return;
     if (!corrupt) return Kill(slot, Loss::kProcess, std::chrono::milliseconds(300));
-    if (suspect_ != slot) Violate("node " + std::to_string(node.value) + " finds its data damaged, and it was not: " + why);
+    if (suspect_ != slot)
+      Violate("node " + std::to_string(node.value) + " finds its data damaged, and it was not: " + why);
     if (!Replace(slot)) Kill(slot, Loss::kProcess, std::chrono::seconds(1));
   });
 }
@@ -146,7 +150,8 @@ void Cluster::Operate() {
     if (leader == nullptr) continue;
     const raft::Configuration wanted{Ids(want_voters_), Ids(want_learners_)};
     if (leader->replica(group)->raft()->configuration() == wanted) continue;
-    leader->OnShard(group, [wanted](replica::Replica& r) { (void)r.ChangeConfiguration(wanted.voters, wanted.learners); });
+    leader->OnShard(group,
+                    [wanted](replica::Replica& r) { (void)r.ChangeConfiguration(wanted.voters, wanted.learners); });
   }
   Bury();
   if (replacing_ && settled() && caught_up()) replacing_.reset();
@@ -155,8 +160,8 @@ void Cluster::Operate() {
 bool Cluster::settled() {
   return std::all_of(groups().begin(), groups().end(), [this](GroupId group) {
     Broker* leader = Leader(group);
-    return leader != nullptr &&
-           leader->replica(group)->raft()->configuration() == raft::Configuration{Ids(want_voters_), Ids(want_learners_)};
+    return leader != nullptr && leader->replica(group)->raft()->configuration() ==
+                                    raft::Configuration{Ids(want_voters_), Ids(want_learners_)};
   });
 }
 

@@ -11,10 +11,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::string_view kNames[kFaults] = {
-    "power-loss", "power-loss-of-all", "process-kill", "pause",       "partition", "one-way",  "isolation",
-    "clog",       "slow-link",         "loss",         "repetition",  "wall-clock-jump", "clock-rate", "sync-error",
-    "write-error", "read-error",       "disk-stall",   "disk-slow",   "disk-full", "bit-flip", "misdirected-write",
-    "disk-loss",  "transfer",          "membership",   "truncation"};
+    "power-loss",        "power-loss-of-all", "process-kill", "pause",      "partition",
+    "one-way",           "isolation",         "clog",         "slow-link",  "loss",
+    "repetition",        "wall-clock-jump",   "clock-rate",   "sync-error", "write-error",
+    "read-error",        "disk-stall",        "disk-slow",    "disk-full",  "bit-flip",
+    "misdirected-write", "disk-loss",         "transfer",     "membership", "truncation"};
 
 }  // namespace
 

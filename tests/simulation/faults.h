@@ -12,31 +12,31 @@
 namespace chronik::sim {
 
 enum class Fault : uint8_t {
-  kPowerLoss,       // of one node: un-synced writes are lost, in part, some torn within a sector
+  kPowerLoss,  // of one node: un-synced writes are lost, in part, some torn within a sector
   kPowerLossOfAll,
-  kProcessKill,     // kill -9: the page cache stays
-  kPause,           // SIGSTOP: for up to two seconds nothing of a node runs
-  kPartition,       // the nodes fall into two halves
-  kOneWay,          // one direction of one link is cut
-  kIsolation,       // one node hears nobody, or is heard by nobody
-  kClog,            // one direction delivers nothing, then all at once
+  kProcessKill,  // kill -9: the page cache stays
+  kPause,        // SIGSTOP: for up to two seconds nothing of a node runs
+  kPartition,    // the nodes fall into two halves
+  kOneWay,       // one direction of one link is cut
+  kIsolation,    // one node hears nobody, or is heard by nobody
+  kClog,         // one direction delivers nothing, then all at once
   kSlowLink,
-  kLoss,            // of some messages
+  kLoss,  // of some messages
   kRepetition,
   kWallClockJump,
-  kClockRate,       // one node's clock runs 20 % fast or slow
-  kSyncError,       // EIO of fdatasync
+  kClockRate,  // one node's clock runs 20 % fast or slow
+  kSyncError,  // EIO of fdatasync
   kWriteError,
   kReadError,
-  kDiskStall,       // every operation of a disk waits
+  kDiskStall,  // every operation of a disk waits
   kDiskSlow,
   kDiskFull,
-  kBitFlip,         // at rest, in silence
+  kBitFlip,  // at rest, in silence
   kMisdirectedWrite,
   kDiskLoss,
-  kTransfer,        // of leadership, asked for by the operator
-  kMembership,      // the operator wants other voters and learners for a while
-  kTruncation,      // of the logs' beginnings, so that snapshots are needed
+  kTransfer,    // of leadership, asked for by the operator
+  kMembership,  // the operator wants other voters and learners for a while
+  kTruncation,  // of the logs' beginnings, so that snapshots are needed
   kCount,
 };
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::kCount);

@@ -65,9 +65,8 @@ bool Broker::gone() const {
 
 void Broker::Start() {
   store_ = std::make_unique<SimStore>(process_, disk_, StoreOptions());
-  store_->host().OnFatal([this](chr_status, std::string_view why) {
-    Fatal(Error{ErrorCode::kStorage, std::string(why)});
-  });
+  store_->host().OnFatal(
+      [this](chr_status, std::string_view why) { Fatal(Error{ErrorCode::kStorage, std::string(why)}); });
   control_.Post([this] { Open(); });
 }
 
@@ -95,8 +94,7 @@ void Broker::MakeReplica(GroupId group, log::OpenedGroup opened) {
   if (dead_) return;
   Group& g = groups_.at(group);
   g.machine = std::make_unique<DigestMachine>(context_.oracle, group, id_);
-  replica::Options options =
-      ReplicaOptions(group, g.shard, id_, voters_, context_.scheduler.random().Next());
+  replica::Options options = ReplicaOptions(group, g.shard, id_, voters_, context_.scheduler.random().Next());
   options.peers = this;
   g.replica = std::make_unique<replica::Replica>(*shards_[g.shard.value], *log_, *caches_[g.shard.value], *g.machine,
                                                  std::move(options), std::move(opened));

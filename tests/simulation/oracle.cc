@@ -31,17 +31,18 @@ void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& stat
   if (state.role != raft::Role::kLeader) return;
   const auto [leader, fresh] = groups_[group].leaders.emplace(state.term, node);
   if (!fresh && leader->second != node)
-    Violated(group, node, "election safety: node " + std::to_string(leader->second.value) + " led term " +
-                              std::to_string(state.term.value) + " as well");
+    Violated(group, node,
+             "election safety: node " + std::to_string(leader->second.value) + " led term " +
+                 std::to_string(state.term.value) + " as well");
 }
 
 void Oracle::OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after) {
   Group& g = groups_[group];
   const raft::EntryMeta& meta = entry.meta;
-  const Committed seen{meta.term,          meta.base_offset, meta.offset_count,
-                       ProposedHash(entry), HashOf(entry.body), after};
+  const Committed seen{meta.term, meta.base_offset, meta.offset_count, ProposedHash(entry), HashOf(entry.body), after};
   if (meta.index.value == g.committed.size() + 1) {
-    const Offset begin = g.committed.empty() ? Offset(0) : g.committed.back().base_offset + g.committed.back().offset_count;
+    const Offset begin =
+        g.committed.empty() ? Offset(0) : g.committed.back().base_offset + g.committed.back().offset_count;
     if (meta.base_offset != begin) Violated(group, node, "offsets: a gap at entry " + std::to_string(meta.index.value));
     g.committed.push_back(seen);
     return;
@@ -50,9 +51,10 @@ void Oracle::OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest
   if (known == nullptr) return Violated(group, node, "applied an entry that does not follow the last one");
   if (known->term != seen.term || known->base_offset != seen.base_offset || known->body != seen.body ||
       known->after != seen.after) {
-    Violated(group, node, "state-machine safety: entry " + std::to_string(meta.index.value) + " of term " +
-                              std::to_string(meta.term.value) + " was applied elsewhere as one of term " +
-                              std::to_string(known->term.value));
+    Violated(group, node,
+             "state-machine safety: entry " + std::to_string(meta.index.value) + " of term " +
+                 std::to_string(meta.term.value) + " was applied elsewhere as one of term " +
+                 std::to_string(known->term.value));
   }
 }
 
@@ -72,9 +74,10 @@ void Oracle::OnReady(GroupId group, const replica::Replica& replica, NodeId node
   Group& g = groups_[group];
   for (LogIndex i = replica.first_index(); i.value <= g.committed.size(); ++i) {
     if (replica.raft()->TermAt(i) != At(group, i)->term) {
-      return Violated(group, node, "leader completeness: entry " + std::to_string(i.value) +
-                                       " was committed and is not in the log of the leader of term " +
-                                       std::to_string(replica.soft_state().term.value));
+      return Violated(group, node,
+                      "leader completeness: entry " + std::to_string(i.value) +
+                          " was committed and is not in the log of the leader of term " +
+                          std::to_string(replica.soft_state().term.value));
     }
   }
   if (replica.high_watermark() < g.high_watermark) Violated(group, node, "a new leader's high watermark is lower");
@@ -119,12 +122,12 @@ void Oracle::OnRead(GroupId group, NodeId node, Offset from, const replica::Data
   while (at < all.size()) {
     const size_t size = BatchSize(all.view().subspan(at));
     if (size == 0 || size > all.size() - at) return Violated(group, node, "a read returned a broken batch");
-    auto found = std::partition_point(committed.begin(), committed.end(), [&](const Committed& c) {
-      return c.base_offset + c.offset_count <= next;
-    });
+    auto found = std::partition_point(committed.begin(), committed.end(),
+                                      [&](const Committed& c) { return c.base_offset + c.offset_count <= next; });
     while (found != committed.end() && found->offset_count == 0) ++found;
     if (found == committed.end() || found->body != HashOf(all.view().subspan(at, size)))
-      return Violated(group, node, "a read at offset " + std::to_string(next.value) + " returned what is not committed");
+      return Violated(group, node,
+                      "a read at offset " + std::to_string(next.value) + " returned what is not committed");
     next = found->base_offset + found->offset_count;
     at += size;
   }
@@ -132,8 +135,9 @@ void Oracle::OnRead(GroupId group, NodeId node, Offset from, const replica::Data
 
 void Oracle::OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogIndex applied) {
   if (applied < acked_before)
-    Violated(group, node, "linearizable reads: acked entry " + std::to_string(acked_before.value) +
-                              " is not seen behind a barrier, which applied " + std::to_string(applied.value));
+    Violated(group, node,
+             "linearizable reads: acked entry " + std::to_string(acked_before.value) +
+                 " is not seen behind a barrier, which applied " + std::to_string(applied.value));
 }
 
 // What it believes to be committed is what is committed; its offsets and its memory are within their bounds.
@@ -158,8 +162,8 @@ void Oracle::CheckMatching(GroupId group, const replica::Replica& a, const repli
   while (i >= low && ra->TermAt(i) != rb->TermAt(i)) i = i - 1;
   for (; i >= low && i.value > 0; i = i - 1) {
     if (ra->TermAt(i) != rb->TermAt(i))
-      return Violated(group, NodeId{}, "log matching: two logs agree behind entry " + std::to_string(i.value) +
-                                           ", and differ there");
+      return Violated(group, NodeId{},
+                      "log matching: two logs agree behind entry " + std::to_string(i.value) + ", and differ there");
   }
 }
 

@@ -11,8 +11,11 @@ namespace {
 class Simulation {
  public:
   explicit Simulation(const RunOptions& options)
-      : options_(options), scheduler_(options.seed), cluster_(scheduler_, Nodes(options), options.groups),
-        clients_(scheduler_, cluster_), faults_(scheduler_, cluster_, options.faults) {
+      : options_(options),
+        scheduler_(options.seed),
+        cluster_(scheduler_, Nodes(options), options.groups),
+        clients_(scheduler_, cluster_),
+        faults_(scheduler_, cluster_, options.faults) {
     scheduler_.trace().Record(options.trace_lines);
   }
 
@@ -75,7 +78,8 @@ class Simulation {
     const uint64_t before = cluster_.oracle().acks();
     Until(
         [this, before] {
-          if (cluster_.oracle().acks() >= before + cluster_.groups().size() && cluster_.settled() && cluster_.caught_up())
+          if (cluster_.oracle().acks() >= before + cluster_.groups().size() && cluster_.settled() &&
+              cluster_.caught_up())
             return true;
           clients_.WriteOnce();
           return false;

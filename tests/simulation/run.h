@@ -14,9 +14,9 @@ namespace chronik::sim {
 
 struct RunOptions {
   uint64_t seed = 1;
-  size_t nodes = 0;   // 0: by the seed 1, 3 or 5
-  size_t groups = 2;  // Raft groups
-  Duration safety = std::chrono::seconds(15);   // with faults
+  size_t nodes = 0;                              // 0: by the seed 1, 3 or 5
+  size_t groups = 2;                             // Raft groups
+  Duration safety = std::chrono::seconds(15);    // with faults
   Duration liveness = std::chrono::seconds(60);  // within which a healed cluster has to work
   Duration fault_period = std::chrono::milliseconds(250);
   uint64_t faults = ~uint64_t{0};  // bits of Fault

@@ -54,9 +54,10 @@ int OneSeed(RunOptions options) {
   const RunResult result = Run(options);
   for (const std::string& line : result.lines) std::cout << line << '\n';
   std::printf("seed %llu: %zu nodes, %.1f s simulated, %llu events, %llu acked, %llu read, hash %016llx\n",
-              static_cast<unsigned long long>(options.seed), result.nodes, static_cast<double>(result.simulated.count()) / 1e9,
-              static_cast<unsigned long long>(result.events), static_cast<unsigned long long>(result.acked),
-              static_cast<unsigned long long>(result.read), static_cast<unsigned long long>(result.hash));
+              static_cast<unsigned long long>(options.seed), result.nodes,
+              static_cast<double>(result.simulated.count()) / 1e9, static_cast<unsigned long long>(result.events),
+              static_cast<unsigned long long>(result.acked), static_cast<unsigned long long>(result.read),
+              static_cast<unsigned long long>(result.hash));
   if (result.violation.empty()) return 0;
   std::cout << "VIOLATION: " << result.violation << std::endl;
   _exit(1);  // what the run left is not taken down
@@ -64,11 +65,13 @@ int OneSeed(RunOptions options) {
 
 void Report(const CampaignResult& r, double wall_seconds) {
   const double simulated_hours = static_cast<double>(r.simulated.count()) / 3.6e12;
-  std::printf("%llu seeds, %.2f simulated hours in %.0f s: %.1f per wall hour; %.1f M events, %llu acked, %llu read; hash %016llx\n",
-              static_cast<unsigned long long>(r.seeds), simulated_hours, wall_seconds,
-              wall_seconds > 0 ? simulated_hours * 3600 / wall_seconds : 0, static_cast<double>(r.events) / 1e6,
-              static_cast<unsigned long long>(r.acked), static_cast<unsigned long long>(r.read),
-              static_cast<unsigned long long>(r.hash));
+  std::printf(
+      "%llu seeds, %.2f simulated hours in %.0f s: %.1f per wall hour; %.1f M events, %llu acked, %llu read; hash "
+      "%016llx\n",
+      static_cast<unsigned long long>(r.seeds), simulated_hours, wall_seconds,
+      wall_seconds > 0 ? simulated_hours * 3600 / wall_seconds : 0, static_cast<double>(r.events) / 1e6,
+      static_cast<unsigned long long>(r.acked), static_cast<unsigned long long>(r.read),
+      static_cast<unsigned long long>(r.hash));
   for (size_t i = 0; i < kFaults; ++i) {
     std::printf("  %-18s %llu\n", std::string(NameOf(static_cast<Fault>(i))).c_str(),
                 static_cast<unsigned long long>(r.faults[i]));
