@@ -2,6 +2,7 @@
 #include "tests/simulation/cluster.h"
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 
 namespace chronik::sim {
@@ -101,7 +102,7 @@ void Cluster::Kill(size_t slot, Loss loss, Duration down) {
 }
 
 bool Cluster::Suspect(size_t slot) {
-  if (!may_lose_disk() || size() < 3) return false;
+  if (!may_lose_disk()) return false;
   suspect_ = slot;
   const Duration later = scheduler_.random().Between(std::chrono::seconds(1), std::chrono::seconds(4));
   scheduler_.After(later, [this, slot] {
@@ -110,8 +111,15 @@ bool Cluster::Suspect(size_t slot) {
   return true;
 }
 
+bool Cluster::may_lose_disk() {
+  return !replacing_ && !suspect_ && size() >= 3 && want_voters_.size() == size() && settled() &&
+         std::all_of(groups().begin(), groups().end(), [this](GroupId group) {
+           return nobody_knows_better(group, Leader(group)->replica(group)->soft_state().term);
+         });
+}
+
 bool Cluster::Replace(size_t slot) {
-  if (replacing_ || (suspect_ && suspect_ != slot) || size() < 3) return false;
+  if (suspect_ != slot && !may_lose_disk()) return false;
   suspect_.reset();
   replacing_ = slot;
   Slot& s = slots_[slot];
@@ -140,6 +148,7 @@ void Cluster::OnFatal(NodeId node, bool corrupt, const std::string& why) {
 }
 
 void Cluster::Want(std::vector<size_t> voters, std::vector<size_t> learners) {
+  if (replacing_ || suspect_) return;
   want_voters_ = std::move(voters);
   want_learners_ = std::move(learners);
 }
@@ -158,10 +167,20 @@ void Cluster::Operate() {
 }
 
 bool Cluster::settled() {
-  return std::all_of(groups().begin(), groups().end(), [this](GroupId group) {
+  const raft::Configuration wanted{Ids(want_voters_), Ids(want_learners_)};
+  return std::all_of(groups().begin(), groups().end(), [this, &wanted](GroupId group) {
     Broker* leader = Leader(group);
-    return leader != nullptr && leader->replica(group)->raft()->configuration() ==
-                                    raft::Configuration{Ids(want_voters_), Ids(want_learners_)};
+    if (leader == nullptr) return false;
+    const raft::RaftGroup& raft = *leader->replica(group)->raft();
+    return raft.configuration() == wanted && raft.configurations().newest_index() <= raft.commit_index();
+  });
+}
+
+// Its leader may be deposed and not know it; then somebody knows a newer term.
+bool Cluster::nobody_knows_better(GroupId group, Term term) {
+  return std::all_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+    const replica::Replica* r = slot.broker ? slot.broker->replica(group) : nullptr;
+    return r != nullptr && r->raft() != nullptr && r->soft_state().term <= term;
   });
 }
 
@@ -190,6 +209,33 @@ void Cluster::Check() {
       before = r;
     }
   }
+}
+
+std::string Cluster::Describe() {
+  std::ostringstream out;
+  for (size_t i = 0; i < size(); ++i) {
+    out << "place " << i << ", node " << slots_[i].id << (broker(i) == nullptr ? ": down\n" : ":\n");
+    for (const GroupId group : groups()) {
+      const replica::Replica* r = broker(i) == nullptr ? nullptr : broker(i)->replica(group);
+      if (r == nullptr || r->raft() == nullptr) {
+        out << "  group " << group << " is not open\n";
+        continue;
+      }
+      const raft::RaftGroup& raft = *r->raft();
+      const raft::SoftState soft = raft.soft_state();
+      out << "  group " << group << " role " << static_cast<int>(soft.role) << " leader " << soft.leader << " term "
+          << soft.term << " log " << r->first_index() << ".." << raft.last_index() << " durable " << r->durable_index()
+          << " commit " << raft.commit_index() << " applied " << r->applied().index << " ready " << r->is_ready()
+          << " writable " << (r->writable().ok() ? "yes" : r->writable().error().message) << " voters";
+      for (const NodeId id : raft.configuration().voters) out << ' ' << id;
+      if (raft.configuration().joint()) out << " joint with";
+      for (const NodeId id : raft.configuration().next_voters) out << ' ' << id;
+      out << " learners";
+      for (const NodeId id : raft.configuration().learners) out << ' ' << id;
+      out << '\n';
+    }
+  }
+  return out.str();
 }
 
 void Cluster::Bury() {

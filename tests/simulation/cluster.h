@@ -46,7 +46,8 @@ class Cluster {
   bool Replace(size_t slot);
   // Marks a node whose disk was damaged in silence; it is replaced some time later. False: not now, do not damage it.
   bool Suspect(size_t slot);
-  bool may_lose_disk() const { return !replacing_ && !suspect_; }
+  // All nodes vote in all groups, and nobody else is damaged: a minority may be lost.
+  bool may_lose_disk();
 
   // --- the operator
   // Who shall vote and learn, by slots; nodes that are in neither list hold their data in vain for a while.
@@ -56,6 +57,9 @@ class Cluster {
   // Every replica that is wanted has applied all that was ever committed.
   bool caught_up();
   void Operate();  // called now and then
+
+  // Every replica's state, a line each, for a report.
+  std::string Describe();
 
   // Periodic checks across nodes.
   void Check();
@@ -69,6 +73,7 @@ class Cluster {
     bool restart_due = false;
   };
 
+  bool nobody_knows_better(GroupId group, Term term);
   void Boot(size_t slot);
   void Send(NodeId from, GroupId group, replica::PeerMessage message);
   void OnFatal(NodeId node, bool corrupt, const std::string& why);

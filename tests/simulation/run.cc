@@ -94,6 +94,7 @@ class Simulation {
       if (!RunFor(std::chrono::milliseconds(200))) return false;
       if (scheduler_.Now() >= end) {
         cluster_.Violate(std::string("liveness: ") + otherwise);
+        scheduler_.trace().Line(scheduler_.Now(), cluster_.Describe());
         return false;
       }
     }
