@@ -207,23 +207,25 @@ bool FaultyDisk::SyncFails(const std::string& path) {
 }
 
 void FaultyDisk::SyncInode(Inode& inode) {
-  if (next_sync_misdirected_ && !inode.dirty.empty()) Misdirect(inode);
+  std::string astray;
+  if (next_sync_misdirected_ && !inode.dirty.empty()) {
+    next_sync_misdirected_ = false;
+    const auto sector = std::next(inode.dirty.begin(), static_cast<long>(random_() % inode.dirty.size()));
+    const uint64_t at = *sector * kSectorBytes;
+    if (at < inode.cache.size()) astray = inode.cache.substr(at, kSectorBytes);
+    inode.dirty.erase(sector);
+  }
   inode.platter.resize(inode.cache.size(), '\0');
   for (const uint64_t sector : inode.dirty) {
     const uint64_t at = sector * kSectorBytes;
-    if (at < inode.cache.size()) inode.platter.replace(at, kSectorBytes, inode.cache.substr(at, kSectorBytes));
+    if (at < inode.cache.size()) inode.platter.replace(at, kSectorBytes, inode.cache, at, kSectorBytes);
   }
-  inode.platter.resize(inode.cache.size());
   inode.dirty.clear();
+  if (!astray.empty()) Misplace(astray);
 }
 
-// One dirty sector overwrites another one, of any file, instead of its own.
-void FaultyDisk::Misdirect(Inode& from) {
-  next_sync_misdirected_ = false;
-  const auto sector = std::next(from.dirty.begin(), static_cast<long>(random_() % from.dirty.size()));
-  const std::string bytes =
-      from.cache.substr(std::min<uint64_t>(*sector * kSectorBytes, from.cache.size()), kSectorBytes);
-  from.dirty.erase(sector);
+// Over a random sector of any file.
+void FaultyDisk::Misplace(const std::string& bytes) {
   Inode* const to = RandomFile(nullptr);
   if (to == nullptr || to->platter.empty()) return;
   const uint64_t at = random_() % to->platter.size() / kSectorBytes * kSectorBytes;

@@ -70,7 +70,7 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   int Write(Inode& inode, uint64_t position, std::string bytes, uint64_t size_max);
   bool SyncFails(const std::string& path);
   void SyncInode(Inode& inode);
-  void Misdirect(Inode& from);
+  void Misplace(const std::string& bytes);
   void KeepSector(Inode& inode, uint64_t sector);
   Inode* RandomFile(std::string* path);
   void Die();

@@ -126,7 +126,24 @@ void StoreWorkload::Verify(Node& node) {
     ++checked_;
     history.states = {found};
     history.completed = 0;
+    if (scheduler_.random().OneIn(20) && !Destroy(node, id)) return;
   }
+}
+
+// And begins it anew.
+bool StoreWorkload::Destroy(Node& node, uint64_t id) {
+  const auto [lane, handle] = node.groups.at(id);
+  node.log.CloseGroup(handle);
+  if (const Status destroyed = node.log.DestroyGroup(GroupId(id)); !destroyed.ok()) {
+    Fail("group " + std::to_string(id) + " cannot be destroyed: " + destroyed.error().message);
+    return false;
+  }
+  histories_[id].states = {LogModel{}};
+  LogModel found;
+  if (!Find(node, id, lane, &found)) return false;
+  if (!found.Difference(LogModel{}).empty()) Fail("group " + std::to_string(id) + " outlives its destruction");
+  ++destroyed_;
+  return trouble_.empty();
 }
 
 bool StoreWorkload::Find(Node& node, uint64_t id, ShardId lane, LogModel* found) {
@@ -234,7 +251,7 @@ log::DoneCallback StoreWorkload::Done(Node& node, uint64_t id) {
     }
     ++completed_;
     size_t& completed = histories_[id].completed;
-    if (completed != operation - 1) Fail("group " + std::to_string(id) + ": a completion came out of order");
+    if (completed >= operation) Fail("group " + std::to_string(id) + ": a completion came out of order");
     completed = operation;
   };
 }
@@ -262,7 +279,22 @@ void StoreWorkload::Step(Node& node, uint64_t id) {
     Push(id, std::move(state));
     return node.log.Checkpoint(lane, handle, blob, Done(node, id));
   }
+  if (dice < 90) return Reset(node, id, std::move(state));
   Read(node, id);
+}
+
+// Two operations of the store; only the second one's completion is heard of.
+void StoreWorkload::Reset(Node& node, uint64_t id, LogModel state) {
+  Random& random = scheduler_.random();
+  const auto [lane, handle] = node.groups.at(id);
+  state.previous = {state.last_index() + random.Below(20), state.last_term() + random.Between(1, 2)};
+  state.empty_offset = state.next_offset() + random.Below(100);
+  state.entries.clear();
+  Push(id, state);
+  state.hard_state = {state.previous.term, NodeId(random.Below(4)), state.previous.index};
+  const LogModel last = state;
+  Push(id, std::move(state));
+  node.log.Reset(lane, handle, last.previous, last.empty_offset, last.hard_state, Done(node, id));
 }
 
 bool StoreWorkload::Fits(const LogModel& state, const std::vector<log::Entry>& entries) const {

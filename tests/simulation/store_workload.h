@@ -56,6 +56,7 @@ class StoreWorkload {
   uint64_t failed() const { return failed_; }
   uint64_t reads() const { return reads_; }
   uint64_t checked() const { return checked_; }  // groups found as they should be after a start
+  uint64_t destroyed() const { return destroyed_; }
 
  private:
   struct Node;
@@ -65,10 +66,12 @@ class StoreWorkload {
   };
 
   void Verify(Node& node);
+  bool Destroy(Node& node, uint64_t id);
   bool Find(Node& node, uint64_t id, ShardId lane, LogModel* found);
   bool ReadAll(Node& node, uint64_t id, ShardId lane, LogModel* found);
   void Work(Node& node, ShardId lane, Instant until);
   void Step(Node& node, uint64_t id);
+  void Reset(Node& node, uint64_t id, LogModel state);
   void Push(uint64_t id, LogModel state);
   log::DoneCallback Done(Node& node, uint64_t id);
   log::Append RandomAppend(const LogModel& state, bool replace);
@@ -88,6 +91,7 @@ class StoreWorkload {
   uint64_t failed_ = 0;
   uint64_t reads_ = 0;
   uint64_t checked_ = 0;
+  uint64_t destroyed_ = 0;
 };
 
 }  // namespace chronik::sim
