@@ -12,6 +12,13 @@ namespace chronik::raft {
 
 using Impl = RaftGroup::Impl;
 
+namespace {
+
+// So many election timeouts without a completed write, and a disk is taken for broken.
+constexpr uint32_t kStallTimeouts = 4;
+
+}  // namespace
+
 // SplitMix64 (Steele, Lea, Flood, 2014): any seed will do, 0 too.
 uint32_t Impl::Random(uint32_t bound) {
   random_state_ += 0x9e3779b97f4a7c15u;
@@ -34,7 +41,10 @@ bool Impl::Alone() const {
 
 // Who is being removed goes on until that is committed: it may have the only log that the remaining voters may follow
 // (thesis 4.2.2). Its own vote does not count then.
-bool Impl::CanCampaign() const { return configurations_.IsVoterSince(options_.self, commit()); }
+// Nor does who could not write what a leader has to.
+bool Impl::CanCampaign() const { return configurations_.IsVoterSince(options_.self, commit()) && !Stalled(); }
+
+bool Impl::Stalled() const { return write_elapsed_ >= kStallTimeouts * options_.election_ticks; }
 
 bool Impl::InLease() const { return leader_ != NodeId{} && election_elapsed_ < options_.election_ticks; }
 
@@ -44,6 +54,7 @@ void Impl::OnTick(uint32_t count) {
   // More than two election timeouts in one go teach nothing new: the process was paused.
   count = std::min(count, 2 * options_.election_ticks);
   for (uint32_t i = 0; i < count; ++i) {
+    write_elapsed_ = done_sequence_ == last_sequence_ ? 0 : write_elapsed_ + 1;
     if (role_ == Role::kLeader) {
       TickLeader();
       continue;
@@ -61,6 +72,8 @@ void Impl::OnTick(uint32_t count) {
 
 void Impl::TickLeader() {
   TickTransfer();
+  // Its beats would keep it in office although it commits nothing any more (hashicorp/raft #614).
+  if (Stalled() && !Alone()) return HandOver();
   if (++election_elapsed_ >= options_.election_ticks) {
     election_elapsed_ = 0;
     CheckQuorum();
