@@ -20,6 +20,7 @@ const std::map<std::string, Scenario::Handler>& Scenario::Handlers() {
       {"cut", &Scenario::DoCut},         {"heal", &Scenario::DoHeal},       {"crash", &Scenario::DoCrash},
       {"restart", &Scenario::DoRestart}, {"compact", &Scenario::DoCompact}, {"chunk", &Scenario::DoChunk},
       {"state", &Scenario::DoState},     {"peers", &Scenario::DoPeers},     {"elect", &Scenario::DoElect},
+      {"members", &Scenario::DoMembers},
   };
   return handlers;
 }
@@ -34,8 +35,8 @@ void Scenario::DoGroup(const Command& c) {
   options_.max_inflight_bytes = c.Number("window-bytes", options_.max_inflight_bytes);
   options_.max_uncommitted_bytes = c.Number("uncommitted-bytes", options_.max_uncommitted_bytes);
   options_.max_uncommitted_entries = small("uncommitted-entries", options_.max_uncommitted_entries);
-  const Configuration first{c.Nodes("voters"), c.Nodes("learners")};
-  for (const NodeId id : Members(first)) nodes_[id.value].disk.base = first;
+  first_ = {c.Nodes("voters"), c.Nodes("learners")};
+  for (const NodeId id : Members(first_)) nodes_[id.value].disk.base = first_;
   for (const NodeId id : c.Nodes("spare")) nodes_[id.value];
   for (const auto& [id, n] : nodes_) Start(id);
 }
@@ -43,7 +44,8 @@ void Scenario::DoGroup(const Command& c) {
 // Starts over with a log of these terms: the first entry of a term is a no-op, the others span one offset.
 void Scenario::DoNode(const Command& c) {
   Node& n = At(c.Node());
-  n.disk.entries.clear();
+  n.disk = {};
+  if (!c.Flag("blank")) n.disk.base = first_;
   for (const uint64_t term : c.Numbers("log")) {
     const bool first = n.disk.entries.empty() || n.disk.entries.back().term.value != term;
     n.disk.entries.push_back({n.disk.last_index() + 1, Term(term), n.disk.next_offset(), first ? 0u : 1u,
@@ -246,6 +248,10 @@ void Scenario::DoChunk(const Command& c) {
 void Scenario::DoState(const Command& c) {
   if (c.HasWord(0)) return StateOf(c.Node());
   for (const auto& [id, n] : nodes_) StateOf(id);
+}
+
+void Scenario::DoMembers(const Command& c) {
+  Say() << c.Node() << " has " << Describe(Running(c.Node()).group->configuration()) << "\n";
 }
 
 void Scenario::DoPeers(const Command& c) {

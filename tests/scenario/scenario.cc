@@ -71,6 +71,7 @@ void Scenario::Drain(uint64_t id, Output& out) {
   }
   DrainAnswers(id, out);
   DrainNews(id, out);
+  DrainPermissions(id, out);
   for (Message& message : out.messages) Send(id, std::move(message));
   for (auto& [sequence, message] : out.messages_after) {
     Detail() << "  after #" << sequence << ": " << Describe(message) << "\n";
@@ -100,9 +101,6 @@ void Scenario::DrainAnswers(uint64_t id, const Output& out) {
       Say() << " refuses: " << out.configuration_change->error().message << "\n";
     }
   }
-  if (out.transfer_failed) Say() << id << " does not hand over to " << *out.transfer_failed << "\n";
-  for (const uint64_t context : out.barriers_passed) Say() << id << " may read " << context << "\n";
-  for (const uint64_t context : out.barriers_failed) Say() << id << " may not read " << context << "\n";
 }
 
 void Scenario::DrainNews(uint64_t id, const Output& out) {
@@ -110,9 +108,15 @@ void Scenario::DrainNews(uint64_t id, const Output& out) {
     Say() << id << " is " << Describe(out.soft_state->role) << " of term " << out.soft_state->term << ", leader ";
     Say() << Describe(out.soft_state->leader) << "\n";
   }
-  if (out.configuration) Say() << id << " has " << Describe(*out.configuration) << "\n";
   if (out.committed) Say() << id << " committed " << *out.committed << "\n";
+  if (out.configuration) Say() << id << " has " << Describe(*out.configuration) << "\n";
   if (out.settled) Say() << id << " settled on " << Describe(*out.settled) << "\n";
+  if (out.transfer_failed) Say() << id << " does not hand over to " << *out.transfer_failed << "\n";
+}
+
+void Scenario::DrainPermissions(uint64_t id, const Output& out) {
+  for (const uint64_t context : out.barriers_passed) Say() << id << " may read " << context << "\n";
+  for (const uint64_t context : out.barriers_failed) Say() << id << " may not read " << context << "\n";
   if (!out.pull_snapshot) return;
   const auto& snapshot = std::get<InstallSnapshot>(out.pull_snapshot->body);
   Say() << id << " needs snapshot " << Describe(snapshot.last) << " of " << out.pull_snapshot->from << "\n";

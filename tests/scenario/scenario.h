@@ -70,6 +70,7 @@ class Scenario {
   void DoChunk(const Command& c);
   void DoState(const Command& c);
   void DoPeers(const Command& c);
+  void DoMembers(const Command& c);
 
   // scenario.cc
   Node& At(uint64_t id);
@@ -79,6 +80,7 @@ class Scenario {
   void Drain(uint64_t id, Output& out);
   void DrainAnswers(uint64_t id, const Output& out);
   void DrainNews(uint64_t id, const Output& out);
+  void DrainPermissions(uint64_t id, const Output& out);
   void Send(uint64_t id, Message message);
   bool FillFromLog(const Node& node, Message& message);
   void Arrive(Message message);
@@ -91,6 +93,7 @@ class Scenario {
   std::ostream& Detail() { return quiet_ ? nowhere_ : static_cast<std::ostream&>(out_); }
 
   Options options_;
+  Configuration first_;  // of the group's creation
   std::map<uint64_t, Node> nodes_;
   std::deque<Message> flying_;
   std::set<std::pair<uint64_t, uint64_t>> cut_;
