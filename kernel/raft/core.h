@@ -157,6 +157,7 @@ class RaftGroup::Impl {
   uint32_t transfer_elapsed_ = 0;
   uint32_t write_elapsed_ = 0;  // ticks since storage completed something, of what is under way
   uint32_t priority_;
+  uint8_t hint_retries_ = 0;        // pre-votes that follow soon, since the connection to the leader broke
   uint64_t own_vote_sequence_ = 0;  // candidate: its own vote counts once this is done; 0: it has been counted
   std::vector<Vote> votes_;
 

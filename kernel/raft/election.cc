@@ -17,6 +17,10 @@ namespace {
 // So many election timeouts without a completed write, and a disk is taken for broken.
 constexpr uint32_t kStallTimeouts = 4;
 
+// After a lost connection: the first pre-vote starts within so many ticks, and so many more may follow soon.
+constexpr uint32_t kHintTicks = 3;
+constexpr uint8_t kHintRetries = 3;
+
 }  // namespace
 
 // SplitMix64 (Steele, Lea, Flood, 2014): any seed will do, 0 too.
@@ -30,6 +34,10 @@ uint32_t Impl::Random(uint32_t bound) {
 
 void Impl::ResetElectionTimer() {
   election_elapsed_ = 0;
+  if (hint_retries_ > 0) {
+    election_timeout_ = kHintTicks + Random(2 * kHintTicks) + kHintTicks * priority_;
+    return;
+  }
   election_timeout_ =
       options_.election_ticks + Random(options_.election_ticks) + priority_ * (options_.election_ticks / 2);
 }
@@ -111,10 +119,12 @@ void Impl::OnPeerLost(NodeId peer) {
   }
   if (role_ != Role::kFollower || peer != leader_) return;
   // Forgetting the leader also ends this replica's loyalty to it: it may vote for another. Should the leader live, its
-  // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote.
+  // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote. Should they
+  // split it all the same, or one have asked before the others heard of the loss, the next rounds follow soon, too.
   leader_ = NodeId{};
+  hint_retries_ = kHintRetries;
   election_elapsed_ = 0;
-  election_timeout_ = 1 + Random(3) + 3 * priority_;
+  election_timeout_ = 1 + Random(kHintTicks) + kHintTicks * priority_;
 }
 
 void Impl::StartPreVote() {
@@ -124,6 +134,7 @@ void Impl::StartPreVote() {
   role_ = Role::kPreCandidate;
   leader_ = NodeId{};
   ResetElectionTimer();
+  if (hint_retries_ > 0) --hint_retries_;
   for (const NodeId voter : Voters(configuration())) {
     if (voter == options_.self) continue;
     // In the name of the term to come; nobody's term changes, this replica's neither.
@@ -208,10 +219,12 @@ void Impl::AdoptTerm(Term term, NodeId vote) {
 }
 
 void Impl::BecomeFollower(Term term, NodeId leader) {
+  if (term == hard_.term) AbandonTransfer();  // stepping down by itself, not for the target
   LeaveRole();
   if (term > hard_.term) AdoptTerm(term, NodeId{});
   role_ = Role::kFollower;
   leader_ = leader;
+  if (leader != NodeId{}) hint_retries_ = 0;
   ResetElectionTimer();
 }
 
@@ -219,6 +232,7 @@ void Impl::BecomeLeader() {
   LeaveRole();
   role_ = Role::kLeader;
   leader_ = options_.self;
+  hint_retries_ = 0;
   election_elapsed_ = 0;
   heartbeat_elapsed_ = 0;
   read_round_ = 0;

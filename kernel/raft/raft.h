@@ -110,7 +110,8 @@ struct StorageDone {
 // Storage failed for good: the replica steps down, promises nothing any more and ignores all but Tick.
 struct StorageFailed {};
 
-// The connection to this peer's process broke: if it is the leader, start a pre-vote soon instead of waiting.
+// The connection to this peer's process broke: if it is the leader, start a pre-vote soon instead of waiting, and a few
+// more if that one fails. The driver steps what the connection carried first: a heartbeat after it takes it back.
 struct PeerLost {
   NodeId peer;
 };
