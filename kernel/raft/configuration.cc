@@ -140,6 +140,13 @@ const Configuration& ConfigurationHistory::At(LogIndex index) const {
   return row == rows_.rend() ? rows_.front().configuration : row->configuration;
 }
 
+const Configuration* ConfigurationHistory::ForSnapshotAt(LogIndex index, LogIndex commit) const {
+  if (const Configuration& held = At(index); !held.voters.empty()) return &held;
+  const auto known =
+      std::find_if(rows_.begin(), rows_.end(), [](const auto& r) { return !r.configuration.voters.empty(); });
+  return known == rows_.end() || known->index > commit ? nullptr : &known->configuration;
+}
+
 bool ConfigurationHistory::IsVoterSince(NodeId node, LogIndex commit) const {
   for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
     if (IsVoter(row->configuration, node)) return true;

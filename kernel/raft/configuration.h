@@ -72,6 +72,10 @@ class ConfigurationHistory {
   const std::vector<ConfigurationAt>& rows() const { return rows_; }  // the first one: what held up to the second
   // What held at that entry; if that is forgotten, the oldest known.
   const Configuration& At(LogIndex index) const;
+  // What to give with a snapshot there. A replica that joined does not know what held before the first configuration of
+  // its log. That one will do, once it is committed: who has it early can neither win an election without the entries
+  // up to it, nor roll it back. Null if there is none yet.
+  const Configuration* ForSnapshotAt(LogIndex index, LogIndex commit) const;
   // Is it a voter of the newest one, or of one that this may be rolled back to, `commit` being what cannot be?
   bool IsVoterSince(NodeId node, LogIndex commit) const;
   // The newest with an entry in (from, to] that is stable.

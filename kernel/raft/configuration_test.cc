@@ -148,6 +148,14 @@ TEST(ConfigurationHistory, KnowsWhoVotesUntilARemovalIsCommitted) {
   EXPECT_FALSE(history.IsVoterSince(NodeId(3), LogIndex(0)));
 }
 
+TEST(ConfigurationHistory, OfWhatItDoesNotKnowGivesTheFirstCommittedOne) {
+  ConfigurationHistory history({}, {{LogIndex(4), Stable({1}, {2})}, {LogIndex(8), Stable({1, 2})}});
+  EXPECT_EQ(history.ForSnapshotAt(LogIndex(2), LogIndex(3)), nullptr);
+  ASSERT_NE(history.ForSnapshotAt(LogIndex(2), LogIndex(4)), nullptr);
+  EXPECT_EQ(*history.ForSnapshotAt(LogIndex(2), LogIndex(9)), Stable({1}, {2}));
+  EXPECT_EQ(*history.ForSnapshotAt(LogIndex(8), LogIndex(9)), Stable({1, 2}));
+}
+
 TEST(ConfigurationHistory, TellsWhenAChangeIsOver) {
   ConfigurationHistory history(Stable({1}), {{LogIndex(4), Joint({1}, {2})}, {LogIndex(5), Stable({2})}});
   EXPECT_EQ(history.SettledIn(LogIndex(0), LogIndex(4)), nullptr);

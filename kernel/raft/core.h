@@ -72,7 +72,8 @@ class RaftGroup::Impl {
   void OnTimeoutNow();
   bool InLease() const;  // it leads, or has heard its leader within an election timeout
   bool CanCampaign() const;
-  bool Alone() const;  // the only voter
+  bool Stalled() const;  // the disk has been completing nothing for long
+  bool Alone() const;    // the only voter
   void StartPreVote();
   void StartElection(bool transfer);
   void RecordVote(NodeId voter, bool granted);
@@ -109,6 +110,7 @@ class RaftGroup::Impl {
   void MaybeTransfer(const Progress& peer);
   void TickTransfer();
   void AbandonTransfer();
+  void HandOver();  // to whoever can take over at once, and step down in any case
 
   // --- membership.cc
   void OnChangeConfiguration(const ChangeConfiguration& change);
@@ -153,7 +155,9 @@ class RaftGroup::Impl {
   uint32_t election_timeout_ = 0;
   uint32_t heartbeat_elapsed_ = 0;
   uint32_t transfer_elapsed_ = 0;
+  uint32_t write_elapsed_ = 0;  // ticks since storage completed something, of what is under way
   uint32_t priority_;
+  uint8_t hint_retries_ = 0;        // pre-votes that follow soon, since the connection to the leader broke
   uint64_t own_vote_sequence_ = 0;  // candidate: its own vote counts once this is done; 0: it has been counted
   std::vector<Vote> votes_;
 

@@ -12,6 +12,17 @@ namespace chronik::raft {
 
 using Impl = RaftGroup::Impl;
 
+namespace {
+
+// So many election timeouts without a completed write, and a disk is taken for broken.
+constexpr uint32_t kStallTimeouts = 4;
+
+// After a lost connection: the first pre-vote starts within so many ticks, and so many more may follow soon.
+constexpr uint32_t kHintTicks = 3;
+constexpr uint8_t kHintRetries = 3;
+
+}  // namespace
+
 // SplitMix64 (Steele, Lea, Flood, 2014): any seed will do, 0 too.
 uint32_t Impl::Random(uint32_t bound) {
   random_state_ += 0x9e3779b97f4a7c15u;
@@ -23,6 +34,10 @@ uint32_t Impl::Random(uint32_t bound) {
 
 void Impl::ResetElectionTimer() {
   election_elapsed_ = 0;
+  if (hint_retries_ > 0) {
+    election_timeout_ = kHintTicks + Random(2 * kHintTicks) + kHintTicks * priority_;
+    return;
+  }
   election_timeout_ =
       options_.election_ticks + Random(options_.election_ticks) + priority_ * (options_.election_ticks / 2);
 }
@@ -34,7 +49,10 @@ bool Impl::Alone() const {
 
 // Who is being removed goes on until that is committed: it may have the only log that the remaining voters may follow
 // (thesis 4.2.2). Its own vote does not count then.
-bool Impl::CanCampaign() const { return configurations_.IsVoterSince(options_.self, commit()); }
+// Nor does who could not write what a leader has to.
+bool Impl::CanCampaign() const { return configurations_.IsVoterSince(options_.self, commit()) && !Stalled(); }
+
+bool Impl::Stalled() const { return write_elapsed_ >= kStallTimeouts * options_.election_ticks; }
 
 bool Impl::InLease() const { return leader_ != NodeId{} && election_elapsed_ < options_.election_ticks; }
 
@@ -44,6 +62,7 @@ void Impl::OnTick(uint32_t count) {
   // More than two election timeouts in one go teach nothing new: the process was paused.
   count = std::min(count, 2 * options_.election_ticks);
   for (uint32_t i = 0; i < count; ++i) {
+    write_elapsed_ = done_sequence_ == last_sequence_ ? 0 : write_elapsed_ + 1;
     if (role_ == Role::kLeader) {
       TickLeader();
       continue;
@@ -61,6 +80,8 @@ void Impl::OnTick(uint32_t count) {
 
 void Impl::TickLeader() {
   TickTransfer();
+  // Its beats would keep it in office although it commits nothing any more (hashicorp/raft #614).
+  if (Stalled() && !Alone()) return HandOver();
   if (++election_elapsed_ >= options_.election_ticks) {
     election_elapsed_ = 0;
     CheckQuorum();
@@ -98,10 +119,12 @@ void Impl::OnPeerLost(NodeId peer) {
   }
   if (role_ != Role::kFollower || peer != leader_) return;
   // Forgetting the leader also ends this replica's loyalty to it: it may vote for another. Should the leader live, its
-  // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote.
+  // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote. Should they
+  // split it all the same, or one have asked before the others heard of the loss, the next rounds follow soon, too.
   leader_ = NodeId{};
+  hint_retries_ = kHintRetries;
   election_elapsed_ = 0;
-  election_timeout_ = 1 + Random(3) + 3 * priority_;
+  election_timeout_ = 1 + Random(kHintTicks) + kHintTicks * priority_;
 }
 
 void Impl::StartPreVote() {
@@ -111,6 +134,7 @@ void Impl::StartPreVote() {
   role_ = Role::kPreCandidate;
   leader_ = NodeId{};
   ResetElectionTimer();
+  if (hint_retries_ > 0) --hint_retries_;
   for (const NodeId voter : Voters(configuration())) {
     if (voter == options_.self) continue;
     // In the name of the term to come; nobody's term changes, this replica's neither.
@@ -195,10 +219,12 @@ void Impl::AdoptTerm(Term term, NodeId vote) {
 }
 
 void Impl::BecomeFollower(Term term, NodeId leader) {
+  if (term == hard_.term) AbandonTransfer();  // stepping down by itself, not for the target
   LeaveRole();
   if (term > hard_.term) AdoptTerm(term, NodeId{});
   role_ = Role::kFollower;
   leader_ = leader;
+  if (leader != NodeId{}) hint_retries_ = 0;
   ResetElectionTimer();
 }
 
@@ -206,6 +232,7 @@ void Impl::BecomeLeader() {
   LeaveRole();
   role_ = Role::kLeader;
   leader_ = options_.self;
+  hint_retries_ = 0;
   election_elapsed_ = 0;
   heartbeat_elapsed_ = 0;
   read_round_ = 0;

@@ -214,6 +214,29 @@ TEST(Election, ALostConnectionToTheLeaderStartsOneSoon) {
   EXPECT_LT(cluster.now() - begin, 6 * TestCluster::kUnitsPerTick);
 }
 
+// Split votes and followers that hear of the loss one after the other cost rounds, but those follow soon.
+TEST(Election, ALostConnectionRarelyCostsAnElectionTimeout) {
+  int slow = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    TestCluster cluster(3, 0, seed);
+    cluster.faults.max_message_delay = TestCluster::kUnitsPerTick / 2;
+    cluster.faults.max_write_delay = TestCluster::kUnitsPerTick / 2;
+    const uint64_t leader = cluster.ElectLeader();
+    ASSERT_TRUE(cluster.Propose(leader, 1, 10).ok());
+    cluster.Crash(leader);
+    cluster.Advance(TestCluster::kUnitsPerTick);
+    const uint64_t begin = cluster.now();
+    for (uint64_t id = 1; id <= 3; ++id) {
+      if (id == leader) continue;
+      cluster.Step(id, PeerLost{NodeId(leader)});
+      cluster.Advance(cluster.Random(TestCluster::kUnitsPerTick));
+    }
+    cluster.ElectLeader();
+    slow += cluster.now() - begin > 10 * TestCluster::kUnitsPerTick ? 1 : 0;
+  }
+  EXPECT_LE(slow, 2);
+}
+
 TEST(Election, ALostConnectionToALivingLeaderChangesNothing) {
   TestCluster cluster(3, 0, 5);
   const uint64_t leader = cluster.ElectLeader();

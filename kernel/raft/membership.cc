@@ -80,15 +80,9 @@ void Impl::SyncPeers() {
 }
 
 // The configuration without this leader is committed. It did not count itself while it led on until here (paper
-// section 6). Somebody who has everything takes over at once, so that the group does not wait for a timeout.
+// section 6).
 void Impl::StepDownIfRemoved() {
-  if (IsVoter(configuration(), options_.self)) return;
-  for (const Progress& peer : peers_) {
-    if (peer.learner() || peer.match() != log_.last_index()) continue;
-    Send(peer.peer(), TimeoutNow{});
-    break;
-  }
-  BecomeFollower(hard_.term, NodeId{});
+  if (!IsVoter(configuration(), options_.self)) HandOver();
 }
 
 }  // namespace chronik::raft

@@ -66,7 +66,7 @@ struct TimeoutNow {};  // the receiver starts an election at once
 struct InstallSnapshot {
   EntryId last;
   Offset next_offset;
-  Configuration configuration;  // that held at `last`
+  Configuration configuration;  // that held at `last`, or the first committed one behind it that the sender knows
 };
 
 struct Message {

@@ -144,6 +144,7 @@ void Impl::OnStorageDone(uint64_t sequence) {
   CHRONIK_CHECK(sequence <= last_sequence_) << "storage completed " << sequence << ", asked for " << last_sequence_;
   if (sequence <= done_sequence_) return;
   done_sequence_ = sequence;
+  write_elapsed_ = 0;
   while (!persists_.empty() && persists_.front().sequence <= sequence) {
     durable_ = std::max(durable_, persists_.front().attests);
     persists_.pop_front();

@@ -12,7 +12,8 @@
 //   4. applies entries up to `committed`, in index order, each once. A Persist with `reset` comes first: once it is
 //      done, the snapshot is the state machine's state and its first entry to apply is the next one.
 // It may do other work between the steps, but never reorders two Outputs. A replica's own entries count towards commit
-// only when StorageDone said that they are durable - in a group of one, too.
+// only when StorageDone said that they are durable - in a group of one, too. A leader of several whose storage
+// completes nothing for four election timeouts makes room for another.
 //
 // Configurations. ChangeConfiguration asks the leader for a change; its steps (configuration.h) run by themselves, also
 // under later leaders. A configuration holds from the moment its entry is appended, on every replica, and goes when the
@@ -109,7 +110,8 @@ struct StorageDone {
 // Storage failed for good: the replica steps down, promises nothing any more and ignores all but Tick.
 struct StorageFailed {};
 
-// The connection to this peer's process broke: if it is the leader, start a pre-vote soon instead of waiting.
+// The connection to this peer's process broke: if it is the leader, start a pre-vote soon instead of waiting, and a few
+// more if that one fails. The driver steps what the connection carried first: a heartbeat after it takes it back.
 struct PeerLost {
   NodeId peer;
 };

@@ -124,8 +124,10 @@ void Impl::SendHeartbeat(Progress& peer) {
 
 void Impl::SendSnapshotOffer(Progress& peer) {
   if (peer.state() != Progress::State::kSnapshot) peer.BecomeSnapshot();
-  Send(peer.peer(),
-       InstallSnapshot{log_.previous(), log_.previous_next_offset(), configurations_.At(log_.previous().index)});
+  // Without one, it is offered when the next heartbeat is answered.
+  const Configuration* held = configurations_.ForSnapshotAt(log_.previous().index, commit());
+  if (held == nullptr) return;
+  Send(peer.peer(), InstallSnapshot{log_.previous(), log_.previous_next_offset(), *held});
 }
 
 void Impl::Beat() {

@@ -70,6 +70,9 @@ void DoSomething(TestCluster& cluster) {
     case 14:
     case 15:
       return cluster.DropPrefix(id, node.commit - cluster.Random(std::min<uint64_t>(node.commit.value, 8) + 1) + 1);
+    case 16: node.stalled_until = cluster.now() + cluster.Random(100 * TestCluster::kUnitsPerTick); return;
+    case 17: node.group->SetPriority(static_cast<uint32_t>(cluster.Random(3))); return;
+    case 18: cluster.Step(id, StorageFailed{}); return cluster.Crash(id);
     default: return;
   }
 }

@@ -140,6 +140,7 @@ void TestCluster::HealAndRestartAll() {
   Heal();
   faults = {};
   for (uint64_t id = 1; id <= nodes_.size(); ++id) {
+    node(id).stalled_until = 0;
     if (!node(id).up) Restart(id);
   }
 }
@@ -152,7 +153,7 @@ void TestCluster::Advance() {
   ++now_;
   for (uint64_t id = 1; id <= nodes_.size(); ++id) {
     TestNode& n = node(id);
-    while (n.up && !n.writes.empty() && n.writes.front().due <= now_) {
+    while (n.up && !n.writes.empty() && n.writes.front().due <= now_ && n.stalled_until <= now_) {
       const Persist persist = std::move(n.writes.front().persist);
       n.writes.pop_front();
       n.disk.Apply(persist);

@@ -49,6 +49,7 @@ struct TestNode {
     Persist persist;
   };
   std::deque<Write> writes;
+  uint64_t stalled_until = 0;                        // the disk completes nothing before
   std::deque<std::pair<uint64_t, Message>> waiting;  // messages_after
   struct Pull {                                      // of a snapshot
     uint64_t due;

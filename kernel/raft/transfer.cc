@@ -39,4 +39,14 @@ void Impl::AbandonTransfer() {
   transfer_target_ = NodeId{};
 }
 
+// Somebody who has everything takes over at once, so that the group does not wait for a timeout.
+void Impl::HandOver() {
+  for (const Progress& peer : peers_) {
+    if (peer.learner() || peer.match() != log_.last_index()) continue;
+    Send(peer.peer(), TimeoutNow{});
+    break;
+  }
+  BecomeFollower(hard_.term, NodeId{});
+}
+
 }  // namespace chronik::raft
