@@ -206,8 +206,9 @@ Failure Store::OpenGroup(uint64_t id, uint32_t lane_id, bool create, chr_log_gro
     if (!group->exists) group->state.lane = lane_id;
     group->failed.store(false);
   }
-  Failure moved;
-  if (moves) moved = MoveGroup(group, *lane, lane_id);
+  // One of an earlier move that failed here comes first: each lane it was on has to hear that the group left.
+  Failure moved = RecordLeave(group);
+  if (moved.ok() && moves) moved = MoveGroup(group, *lane, lane_id);
   if (moved.ok()) moved = RecordLeave(group);
   const std::scoped_lock lock(group->mutex);
   if (!moved.ok()) {
