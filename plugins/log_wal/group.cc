@@ -13,10 +13,7 @@ void Group::Clear(const GroupState& to) {
   tail.clear();
   terms.clear();
   tail_bytes = 0;
-  state = to;
-  state.last_index = to.first_index - 1;
-  state.last_term = to.prev_term;
-  state.next_offset = to.first_offset;
+  state = to.Emptied();
 }
 
 void Group::Restore(const GroupState& to) {
@@ -52,6 +49,21 @@ void Group::Apply(const Record& record) {
       return;
     case RecordType::kLeave:
     case RecordType::kDestroy: return;
+  }
+}
+
+bool Group::CanApply(const Record& record) const {
+  switch (record.type) {
+    case RecordType::kAppend:
+      return std::all_of(record.entries.begin(), record.entries.end(),
+                         [](const Entry& entry) { return entry.meta.IsPossible(); });
+    case RecordType::kTruncatePrefix:
+      if (record.index > state.last_index + 1 || record.offset < 0 || static_cast<uint64_t>(record.offset) > kCountMax)
+        return false;
+      return record.index <= state.last_index || record.index <= state.first_index ||
+             (record.offset == state.next_offset && record.prev_term == state.last_term);
+    case RecordType::kReset: return record.state.Emptied().IsPossible();
+    default: return true;
   }
 }
 
@@ -184,7 +196,10 @@ std::string Group::Gap() const {
     if (tail.front().meta.index != next) return missing(next, tail.front().meta.index - 1);
     next = tail.back().meta.index + 1;
   }
-  return next <= state.last_index ? missing(next, state.last_index) : "";
+  if (next <= state.last_index) return missing(next, state.last_index);
+  if (state.IsEmpty() || !tail.empty()) return "";
+  const bool ends = terms.back().term == state.last_term && segments.back()->next_offset == state.next_offset;
+  return ends ? "" : "entry " + std::to_string(state.last_index) + " is not the one that the journal tells of";
 }
 
 uint64_t Group::bytes() const {

@@ -68,6 +68,8 @@ class Group {
 
   // With `mutex` held:
   void Apply(const Record& record);  // a completed or replayed operation
+  // Whether a replayed one can have happened here. (What is submitted is checked by Admit, in submit.cc.)
+  bool CanApply(const Record& record) const;
   void FillBounds(chr_log_bounds* out) const;
   uint64_t bytes() const;  // of payloads in the log, about
   std::optional<uint64_t> TermAt(uint64_t index) const;
@@ -76,7 +78,7 @@ class Group {
   void Restore(const GroupState& to);
   void AddLoadedSegment(Segment segment, const std::vector<Row>& rows);
   int64_t DropTail();  // returns its payload bytes
-  // Empty, or which entries of [first, last] are neither in segments nor in the tail.
+  // Empty, or what of [first, last] is neither in segments nor in the tail.
   std::string Gap() const;
   // Base offset of `index` in [first, last + 1], where memory knows it: else `*row_in` is the segment that has it.
   std::optional<int64_t> OffsetOf(uint64_t index, SegmentPtr* row_in) const;

@@ -66,8 +66,9 @@ int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, S
     if (const int error = rix->ReadAt(done * kRowBytes, block.data(), count * kRowBytes)) return error;
     for (size_t i = 0; i < count; ++i) {
       Row row;
-      const bool fits = DecodeRow(block.data() + i * kRowBytes, &row) && row.meta.index == first_index + out->rows &&
-                        row.position == out->log_bytes && row.position + row.meta.size <= log_bytes;
+      const bool fits = DecodeRow(block.data() + i * kRowBytes, &row) && row.meta.IsPossible() &&
+                        row.meta.index == first_index + out->rows && row.position == out->log_bytes &&
+                        row.position + row.meta.size <= log_bytes;
       if (!fits) return 0;
       Extend(*out, row);
       rows->push_back(row);

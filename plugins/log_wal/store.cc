@@ -375,7 +375,8 @@ bool Admit(const chr_log_op& op, Group::Submitted& s) {
         const bool follows =
             e.index == next.last_index + 1 && e.term >= next.last_term && e.base_offset == next.next_offset;
         total += size;
-        if (size > kEntryBytesMax || total > kOperationBytesMax || e.base_offset < 0 || !(replaces || follows))
+        if (size > kEntryBytesMax || total > kOperationBytesMax || e.index > kCountMax || e.base_offset < 0 ||
+            static_cast<uint64_t>(e.base_offset) > kCountMax || !(replaces || follows))
           return false;
         next.last_index = e.index;
         next.last_term = e.term;
@@ -389,7 +390,8 @@ bool Admit(const chr_log_op& op, Group::Submitted& s) {
       s.first_index = std::max(s.first_index, op.index);
       return true;
     case CHR_LOG_RESET:
-      if (op.index == 0 || op.offset < 0) return false;
+      if (op.index == 0 || op.index > kCountMax || op.offset < 0 || static_cast<uint64_t>(op.offset) > kCountMax)
+        return false;
       s = {op.index, op.index - 1, op.term, op.offset, s.exists};
       return true;
     case CHR_LOG_CHECKPOINT: return op.blob.size <= kCheckpointBytesMax;
