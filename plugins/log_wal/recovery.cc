@@ -260,6 +260,8 @@ Failure Recovery::CheckGroups() {
   for (const auto& [id, group] : store_.groups_) {
     const std::string gap = group->damage.empty() ? group->Gap() : group->damage;
     if (!gap.empty()) return Corrupt(group->directory + ": " + gap);
+    if (doomed_.contains(group->directory))
+      return Corrupt(group->directory + ": the journal goes on after it was destroyed");
     if (Failure f = FindDeadFiles(group); !f.ok()) return f;
     store_.tail_bytes_.fetch_add(group->tail_bytes);
     known.insert(group->directory);
