@@ -156,25 +156,20 @@ std::optional<uint64_t> Group::TermAt(uint64_t index) const {
   return after == terms.begin() ? state.prev_term : std::prev(after)->term;
 }
 
-void Group::AddLoadedSegment(Segment segment, const std::vector<Row>& rows) {
+void Group::AddLoadedSegment(Segment segment, const std::vector<chr_log_term>& its_terms) {
   // A segment ends where the next one begins: rows behind that are leftovers of a dropped suffix, even if what replaced
   // them is damaged. (If the next one is itself a leftover, the record that dropped it is still to come.)
   if (!segments.empty() && segments.back()->last_index() >= segment.first_index) {
     DropRowsFrom(segment.first_index);
     while (!terms.empty() && terms.back().first_index >= segment.first_index) terms.pop_back();
   }
-  // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
-  if (segment.rows > 0 && segment.last_index() > state.last_index) {
-    segment.rows = segment.first_index > state.last_index ? 0 : state.last_index + 1 - segment.first_index;
-  }
   if (segment.rows == 0 || segment.last_index() < state.first_index) return;
-  for (uint64_t i = 0; i < segment.rows; ++i) {
-    const EntryMeta& row = rows[i].meta;
-    if (row.index < state.first_index) continue;
-    if (terms.empty() || terms.back().term != row.term) terms.push_back({row.term, row.index, row.base_offset});
+  for (size_t i = 0; i < its_terms.size(); ++i) {
+    chr_log_term term = its_terms[i];
+    if (i + 1 < its_terms.size() && its_terms[i + 1].first_index <= state.first_index) continue;  // of a dropped prefix
+    if (term.first_index < state.first_index) term = {term.term, state.first_index, state.first_offset};
+    if (terms.empty() || terms.back().term != term.term) terms.push_back(term);
   }
-  segment.next_offset = rows[segment.rows - 1].meta.next_offset();
-  segment.log_bytes = rows[segment.rows - 1].position + rows[segment.rows - 1].meta.size;
   segments.push_back(std::make_shared<Segment>(std::move(segment)));
 }
 

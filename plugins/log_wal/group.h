@@ -76,7 +76,7 @@ class Group {
   void ResetSubmitted();
   // Starts over from a kState record; segments found on disk are added next, in order, up to its last_index.
   void Restore(const GroupState& to);
-  void AddLoadedSegment(Segment segment, const std::vector<Row>& rows);
+  void AddLoadedSegment(Segment segment, const std::vector<chr_log_term>& its_terms);
   int64_t DropTail();  // returns its payload bytes
   // Empty, or what of [first, last] is neither in segments nor in the tail.
   std::string Gap() const;

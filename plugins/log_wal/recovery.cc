@@ -248,9 +248,11 @@ Failure Recovery::LoadSegments(const GroupPtr& group) {
     if (!ParseSegmentName(name, &incarnation, &first) || incarnation != group->state.incarnation) continue;
     const std::string path = SegmentPath(group->directory, incarnation, first);
     Segment segment;
-    std::vector<Row> rows;
-    if (const int error = LoadSegment(store_.fs(), path, first, &segment, &rows)) return Io(path, error);
-    group->AddLoadedSegment(std::move(segment), rows);
+    std::vector<chr_log_term> terms;
+    // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
+    if (const int error = LoadSegment(store_.fs(), path, first, group->state.last_index + 1, &segment, &terms))
+      return Io(path, error);
+    group->AddLoadedSegment(std::move(segment), terms);
   }
   return {};
 }
