@@ -35,6 +35,10 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LA
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_options(-Wno-unknown-warning-option -Wno-ignored-optimization-argument)
 endif()
+# Without it the fuzzers see which branches their own source takes, and none of the code under test.
+if(CHRONIK_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 # gcc sees use-after-free and overflows that are not there once sanitizers rewrite the code.
 if(CHRONIK_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -Wno-maybe-uninitialized)

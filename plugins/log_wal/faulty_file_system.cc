@@ -15,7 +15,8 @@ class FaultyFile final : public File {
   int WriteAt(uint64_t position, std::vector<iovec>& parts) override {
     std::string bytes;
     for (const iovec& part : parts) bytes.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    const std::scoped_lock lock(disk_->mutex_);
+    std::unique_lock lock(disk_->mutex_);
+    disk_->PassGate(lock, path_);
     bool torn = false;
     if (const int error = disk_->Begin(epoch_, &torn)) return error;
     if (torn) bytes.resize(bytes.empty() ? 0 : disk_->random_() % bytes.size());
@@ -351,6 +352,30 @@ void FaultyDisk::FailSync(const std::string& path_part) {
 void FaultyDisk::AwaitFailedSyncs(uint64_t count) {
   std::unique_lock lock(mutex_);
   sync_failed_.wait(lock, [&] { return failed_syncs_ >= count; });
+}
+
+void FaultyDisk::HoldNextWrite(const std::string& path_part) {
+  const std::scoped_lock lock(mutex_);
+  gate_ = Gate::kClosed;
+  gate_for_ = path_part;
+}
+
+void FaultyDisk::AwaitHeldWrite() {
+  std::unique_lock lock(mutex_);
+  gate_changed_.wait(lock, [&] { return gate_ == Gate::kReached; });
+}
+
+void FaultyDisk::ReleaseWrite() {
+  const std::scoped_lock lock(mutex_);
+  gate_ = Gate::kOpen;
+  gate_changed_.notify_all();
+}
+
+void FaultyDisk::PassGate(std::unique_lock<std::mutex>& lock, const std::string& path) {
+  if (gate_ != Gate::kClosed || path.find(gate_for_) == std::string::npos) return;
+  gate_ = Gate::kReached;
+  gate_changed_.notify_all();
+  gate_changed_.wait(lock, [&] { return gate_ == Gate::kOpen; });
 }
 
 void FaultyDisk::LimitBytes(uint64_t bytes) {

@@ -41,6 +41,10 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   void LimitBytes(uint64_t bytes);        // of all files together; 0: no limit
   // The disk is full for such files as soon as one is to grow beyond `bytes`. An empty name: for none.
   void LimitFiles(const std::string& path_part, uint64_t bytes);
+  // The next write to a file that was opened under such a name waits, until it is released.
+  void HoldNextWrite(const std::string& path_part);
+  void AwaitHeldWrite();
+  void ReleaseWrite();
   void FlipBit(const std::string& path, uint64_t position);
   std::string FlipRandomBit();  // in some file, the larger the likelier; its path, or nothing if all are empty
   void Put(const std::string& path, const std::string& content);
@@ -67,6 +71,7 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
 
   // With `mutex_` held. EIO: the machine is dead. `*torn`: this very operation is the one that is cut.
   int Begin(uint64_t epoch, bool* torn);
+  void PassGate(std::unique_lock<std::mutex>& lock, const std::string& path);
   int Write(Inode& inode, uint64_t position, std::string bytes, uint64_t size_max);
   bool SyncFails(const std::string& path);
   void SyncInode(Inode& inode);
@@ -89,6 +94,10 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   uint64_t torn_percent_ = 0;
   uint64_t failed_syncs_ = 0;
   std::condition_variable sync_failed_;
+  enum class Gate : uint8_t { kOpen, kClosed, kReached };
+  Gate gate_ = Gate::kOpen;
+  std::string gate_for_;
+  std::condition_variable gate_changed_;
   uint64_t operations_ = 0;
   uint64_t crash_at_ = 0;
   uint64_t limit_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/log_wal/format.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
@@ -57,6 +58,21 @@ GroupState GetState(ByteReader& in) {
 }
 
 }  // namespace
+
+GroupState GroupState::Emptied() const {
+  GroupState out = *this;
+  out.last_index = first_index - 1;
+  out.last_term = prev_term;
+  out.next_offset = first_offset;
+  return out;
+}
+
+bool GroupState::IsPossible() const {
+  const auto counts = [](int64_t offset) { return offset >= 0 && static_cast<uint64_t>(offset) <= kCountMax; };
+  if (std::max({birth, incarnation, residence, first_index, last_index}) > kCountMax) return false;
+  if (first_index == 0 || last_index + 1 < first_index || !counts(first_offset) || !counts(next_offset)) return false;
+  return !IsEmpty() || (last_term == prev_term && next_offset == first_offset);
+}
 
 std::string JournalFileName(const FileHeader& header) {
   char name[96];

@@ -19,6 +19,8 @@ inline constexpr uint64_t kFrameAlign = 4096;
 inline constexpr uint64_t kFileHeaderBytes = 4096;
 inline constexpr size_t kFrameHeaderBytes = 64;
 inline constexpr size_t kEntryHeaderBytes = 48;
+// No index, offset, run or number gets there, so that one may always be added.
+inline constexpr uint64_t kCountMax = uint64_t{1} << 62;
 
 // Start of a journal file, in its first block.
 struct FileHeader {
@@ -67,6 +69,9 @@ struct EntryMeta {
   uint32_t crc = 0;  // CRC-32C of the payload
 
   int64_t next_offset() const { return base_offset + offset_count; }
+  bool IsPossible() const {
+    return index <= kCountMax && base_offset >= 0 && static_cast<uint64_t>(base_offset) <= kCountMax;
+  }
   bool operator==(const EntryMeta&) const = default;
 };
 void PutEntryMeta(ByteWriter& out, const EntryMeta& meta);
@@ -91,6 +96,10 @@ struct GroupState {
   int64_t next_offset = 0;
   chr_hard_state hard_state{};
   uint32_t lane = 0;
+
+  bool IsEmpty() const { return last_index + 1 == first_index; }
+  GroupState Emptied() const;  // no entries, the same start
+  bool IsPossible() const;
 };
 
 struct Record {

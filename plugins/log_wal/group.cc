@@ -13,10 +13,7 @@ void Group::Clear(const GroupState& to) {
   tail.clear();
   terms.clear();
   tail_bytes = 0;
-  state = to;
-  state.last_index = to.first_index - 1;
-  state.last_term = to.prev_term;
-  state.next_offset = to.first_offset;
+  state = to.Emptied();
 }
 
 void Group::Restore(const GroupState& to) {
@@ -52,6 +49,21 @@ void Group::Apply(const Record& record) {
       return;
     case RecordType::kLeave:
     case RecordType::kDestroy: return;
+  }
+}
+
+bool Group::CanApply(const Record& record) const {
+  switch (record.type) {
+    case RecordType::kAppend:
+      return std::all_of(record.entries.begin(), record.entries.end(),
+                         [](const Entry& entry) { return entry.meta.IsPossible(); });
+    case RecordType::kTruncatePrefix:
+      if (record.index > state.last_index + 1 || record.offset < 0 || static_cast<uint64_t>(record.offset) > kCountMax)
+        return false;
+      return record.index <= state.last_index || record.index <= state.first_index ||
+             (record.offset == state.next_offset && record.prev_term == state.last_term);
+    case RecordType::kReset: return record.state.Emptied().IsPossible();
+    default: return true;
   }
 }
 
@@ -144,25 +156,20 @@ std::optional<uint64_t> Group::TermAt(uint64_t index) const {
   return after == terms.begin() ? state.prev_term : std::prev(after)->term;
 }
 
-void Group::AddLoadedSegment(Segment segment, const std::vector<Row>& rows) {
+void Group::AddLoadedSegment(Segment segment, const std::vector<chr_log_term>& its_terms) {
   // A segment ends where the next one begins: rows behind that are leftovers of a dropped suffix, even if what replaced
   // them is damaged. (If the next one is itself a leftover, the record that dropped it is still to come.)
   if (!segments.empty() && segments.back()->last_index() >= segment.first_index) {
     DropRowsFrom(segment.first_index);
     while (!terms.empty() && terms.back().first_index >= segment.first_index) terms.pop_back();
   }
-  // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
-  if (segment.rows > 0 && segment.last_index() > state.last_index) {
-    segment.rows = segment.first_index > state.last_index ? 0 : state.last_index + 1 - segment.first_index;
-  }
   if (segment.rows == 0 || segment.last_index() < state.first_index) return;
-  for (uint64_t i = 0; i < segment.rows; ++i) {
-    const EntryMeta& row = rows[i].meta;
-    if (row.index < state.first_index) continue;
-    if (terms.empty() || terms.back().term != row.term) terms.push_back({row.term, row.index, row.base_offset});
+  for (size_t i = 0; i < its_terms.size(); ++i) {
+    chr_log_term term = its_terms[i];
+    if (i + 1 < its_terms.size() && its_terms[i + 1].first_index <= state.first_index) continue;  // of a dropped prefix
+    if (term.first_index < state.first_index) term = {term.term, state.first_index, state.first_offset};
+    if (terms.empty() || terms.back().term != term.term) terms.push_back(term);
   }
-  segment.next_offset = rows[segment.rows - 1].meta.next_offset();
-  segment.log_bytes = rows[segment.rows - 1].position + rows[segment.rows - 1].meta.size;
   segments.push_back(std::make_shared<Segment>(std::move(segment)));
 }
 
@@ -184,7 +191,10 @@ std::string Group::Gap() const {
     if (tail.front().meta.index != next) return missing(next, tail.front().meta.index - 1);
     next = tail.back().meta.index + 1;
   }
-  return next <= state.last_index ? missing(next, state.last_index) : "";
+  if (next <= state.last_index) return missing(next, state.last_index);
+  if (state.IsEmpty() || !tail.empty()) return "";
+  const bool ends = terms.back().term == state.last_term && segments.back()->next_offset == state.next_offset;
+  return ends ? "" : "entry " + std::to_string(state.last_index) + " is not the one that the journal tells of";
 }
 
 uint64_t Group::bytes() const {

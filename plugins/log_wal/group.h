@@ -69,15 +69,17 @@ class Group {
 
   // With `mutex` held:
   void Apply(const Record& record);  // a completed or replayed operation
+  // Whether a replayed one can have happened here. (What is submitted is checked by Admit, in submit.cc.)
+  bool CanApply(const Record& record) const;
   void FillBounds(chr_log_bounds* out) const;
   uint64_t bytes() const;  // of payloads in the log, about
   std::optional<uint64_t> TermAt(uint64_t index) const;
   void ResetSubmitted();
   // Starts over from a kState record; segments found on disk are added next, in order, up to its last_index.
   void Restore(const GroupState& to);
-  void AddLoadedSegment(Segment segment, const std::vector<Row>& rows);
+  void AddLoadedSegment(Segment segment, const std::vector<chr_log_term>& its_terms);
   int64_t DropTail();  // returns its payload bytes
-  // Empty, or which entries of [first, last] are neither in segments nor in the tail.
+  // Empty, or what of [first, last] is neither in segments nor in the tail.
   std::string Gap() const;
   // Base offset of `index` in [first, last + 1], where memory knows it: else `*row_in` is the segment that has it.
   std::optional<int64_t> OffsetOf(uint64_t index, SegmentPtr* row_in) const;

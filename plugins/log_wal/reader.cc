@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading: from the memory tail inside the call, from segments on a blocking thread of the host.
+// Reading: from the memory tail inside the call, from segments on a blocking thread of the host; and checkpoints.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -282,6 +282,35 @@ chr_status Store::Read(chr_log_group* handle, const chr_log_read& what, chr_log_
   }
   auto read = std::make_shared<ColdRead>(*this, group, handle->lane, what, std::move(view));
   return PostBlocking([read] { read->Run(); }) ? CHR_PENDING : CHR_E_NO_MEMORY;
+}
+
+Failure Store::Checkpoint(chr_log_group* handle, chr_buf* out) {
+  if (fatal()) return {CHR_E_FATAL, "an earlier write failed for good", 0};
+  Group& group = *handle->group;
+  {
+    const std::scoped_lock lock(group.mutex);
+    if (group.checkpoint) {
+      *out = Buffer(*group.checkpoint).Release();
+      return {};
+    }
+    if (!group.has_checkpoint_file) return {CHR_E_NOT_FOUND, "no checkpoint", 0};
+  }
+  const std::string path = group.directory + "/checkpoint";
+  FilePtr file;
+  uint64_t size = 0;
+  int error = fs_->Open(path, false, &file);
+  if (error == 0) error = file->Size(&size);
+  if (error != 0) return {CHR_E_IO, path + ": " + std::strerror(error), error};
+  Buffer content = Buffer::Allocate(size);
+  if (size < 8 || file->ReadAt(0, content.writable(), size) != 0) return {CHR_E_CORRUPT, path + " is cut short", 0};
+  uint32_t version = 0;
+  uint32_t crc = 0;
+  std::memcpy(&version, content.data(), 4);
+  std::memcpy(&crc, content.data() + 4, 4);
+  if (version > kFormatVersion) return {CHR_E_UNSUPPORTED, path + " was written by a newer build", 0};
+  if (Crc32c(content.data() + 8, size - 8) != crc) return {CHR_E_CORRUPT, path + " fails its checksum", 0};
+  *out = content.Slice(8, size - 8).Release();
+  return {};
 }
 
 }  // namespace chronik_log_wal

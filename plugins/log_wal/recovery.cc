@@ -69,6 +69,8 @@ Failure Recovery::ReadFile(const std::string& name) {
               0};
   }
   if (JournalFileName(found.file.header) != name) return Corrupt(path + ": its header is another file's");
+  if (found.file.header.run > kCountMax || found.file.header.lane >= kLanesMax)
+    return Corrupt(path + ": no store counts up to its run or lane");
   if (Failure f = ReadFrames(found); !f.ok()) return f;
   files_.push_back(std::move(found));
   return {};
@@ -147,6 +149,11 @@ Failure Recovery::Replay() {
     return std::tie(a.first->file.header.run, a.second->header.order) <
            std::tie(b.first->file.header.run, b.second->header.order);
   });
+  const auto same = [](const auto& a, const auto& b) {
+    return a.first->file.header.run == b.first->file.header.run && a.second->header.order == b.second->header.order;
+  };
+  if (const auto twice = std::adjacent_find(all.begin(), all.end(), same); twice != all.end())
+    return Corrupt(twice->first->file.path + ": a frame has another frame's place in the order");
   for (const auto& [found, frame] : all) {
     if (Failure f = ReplayFrame(*found, *frame); !f.ok()) return f;
   }
@@ -184,6 +191,11 @@ GroupPtr Recovery::AddGroup(const Record& record) {
 
 Failure Recovery::ApplyRecord(const Record& record) {
   const GroupState& state = record.state;
+  const bool possible = record.type == RecordType::kState ? state.IsPossible()
+                        : record.creates                  ? state.Emptied().IsPossible()
+                                                          : true;
+  if (!possible || std::max(record.residence, record.birth) > kCountMax)
+    return Corrupt("group " + std::to_string(record.group) + ": the journal tells of a state that cannot be");
   number_max_ =
       std::max({number_max_, state.birth, state.incarnation, state.residence, record.residence, record.birth});
   if (record.type == RecordType::kState) return ApplyState(record);
@@ -201,6 +213,9 @@ Failure Recovery::ApplyRecord(const Record& record) {
   if (record.creates) group = AddGroup(record);
   if (!group)
     return Corrupt("group " + std::to_string(record.group) + ": the journal begins in the middle of its life");
+  if (!group->CanApply(record))
+    return Corrupt(group->directory + ": the journal tells of an operation that cannot follow entry " +
+                   std::to_string(group->state.last_index));
   group->Apply(record);
   return {};
 }
@@ -233,9 +248,11 @@ Failure Recovery::LoadSegments(const GroupPtr& group) {
     if (!ParseSegmentName(name, &incarnation, &first) || incarnation != group->state.incarnation) continue;
     const std::string path = SegmentPath(group->directory, incarnation, first);
     Segment segment;
-    std::vector<Row> rows;
-    if (const int error = LoadSegment(store_.fs(), path, first, &segment, &rows)) return Io(path, error);
-    group->AddLoadedSegment(std::move(segment), rows);
+    std::vector<chr_log_term> terms;
+    // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
+    if (const int error = LoadSegment(store_.fs(), path, first, group->state.last_index + 1, &segment, &terms))
+      return Io(path, error);
+    group->AddLoadedSegment(std::move(segment), terms);
   }
   return {};
 }
@@ -245,6 +262,8 @@ Failure Recovery::CheckGroups() {
   for (const auto& [id, group] : store_.groups_) {
     const std::string gap = group->damage.empty() ? group->Gap() : group->damage;
     if (!gap.empty()) return Corrupt(group->directory + ": " + gap);
+    if (doomed_.contains(group->directory))
+      return Corrupt(group->directory + ": the journal goes on after it was destroyed");
     if (Failure f = FindDeadFiles(group); !f.ok()) return f;
     store_.tail_bytes_.fetch_add(group->tail_bytes);
     known.insert(group->directory);

@@ -46,7 +46,8 @@ bool ParseSegmentName(const std::string& name, uint64_t* incarnation, uint64_t* 
   return SegmentPath("", *incarnation, *first_index) + ".rix" == "/" + name;
 }
 
-int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, Segment* out, std::vector<Row>* rows) {
+int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, uint64_t end, Segment* out,
+                std::vector<chr_log_term>* terms) {
   *out = Segment{};
   out->path = path;
   out->first_index = first_index;
@@ -60,17 +61,19 @@ int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, S
   if (const int error = log->Size(&log_bytes)) return error;
   constexpr size_t kRowsAtOnce = 4096;
   std::vector<uint8_t> block(kRowsAtOnce * kRowBytes);
-  const uint64_t stored = rix_bytes / kRowBytes;
+  const uint64_t stored = std::min(rix_bytes / kRowBytes, end > first_index ? end - first_index : 0);
   for (uint64_t done = 0; done < stored;) {
     const size_t count = std::min<uint64_t>(kRowsAtOnce, stored - done);
     if (const int error = rix->ReadAt(done * kRowBytes, block.data(), count * kRowBytes)) return error;
     for (size_t i = 0; i < count; ++i) {
       Row row;
-      const bool fits = DecodeRow(block.data() + i * kRowBytes, &row) && row.meta.index == first_index + out->rows &&
-                        row.position == out->log_bytes && row.position + row.meta.size <= log_bytes;
+      const bool fits = DecodeRow(block.data() + i * kRowBytes, &row) && row.meta.IsPossible() &&
+                        row.meta.index == first_index + out->rows && row.position == out->log_bytes &&
+                        row.position + row.meta.size <= log_bytes;
       if (!fits) return 0;
       Extend(*out, row);
-      rows->push_back(row);
+      if (terms->empty() || terms->back().term != row.meta.term)
+        terms->push_back({row.meta.term, row.meta.index, row.meta.base_offset});
     }
     done += count;
   }

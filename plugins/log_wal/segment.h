@@ -3,6 +3,8 @@
 // one fixed-width row an entry. See FORMAT.md. Rows beyond `rows` do not count, whatever is on disk.
 #pragma once
 
+#include <chronik/log_store.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,8 +42,10 @@ std::string SegmentPath(const std::string& directory, uint64_t incarnation, uint
 // The incarnation and first index in a file name; false if it is none of ours.
 bool ParseSegmentName(const std::string& name, uint64_t* incarnation, uint64_t* first_index);
 
-// Reads every row until the first that is not whole, in order, or backed by `.log`; gives a description and the terms.
-int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, Segment* out, std::vector<Row>* rows);
+// Reads the rows below `end`, until the first that is not whole, in order, or backed by `.log`; gives a description,
+// and where each term begins.
+int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, uint64_t end, Segment* out,
+                std::vector<chr_log_term>* terms);
 
 // Writes `entries` behind the rows that count and cuts what lay there before. On success `*grown` is the segment's new
 // description; the given one is left alone.
