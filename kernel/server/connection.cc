@@ -19,7 +19,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t kLengthBytes = 4;
 constexpr uint32_t kShortestRequest = 8;  // api key, version, correlation id
-constexpr size_t kReadAheadBytes = 16u << 10;
 constexpr auto kTimerStep = std::chrono::seconds(5);
 constexpr auto kMemoryRetry = std::chrono::milliseconds(20);
 
@@ -31,8 +30,9 @@ std::string Endpoint(const asio::ip::tcp::socket& socket) {
 
 }  // namespace
 
-Connection::Connection(ServerState& state, ShardState& shard, asio::ip::tcp::socket socket)
-    : state_(state),
+Connection::Connection(std::shared_ptr<ServerState> state, ShardState& shard, asio::ip::tcp::socket socket)
+    : keep_state_(std::move(state)),
+      state_(*keep_state_),
       shard_(shard),
       socket_(std::move(socket)),
       timer_(shard.shard->io()),
@@ -41,7 +41,7 @@ Connection::Connection(ServerState& state, ShardState& shard, asio::ip::tcp::soc
 
 Connection::~Connection() {
   Uncharge(charged_);
-  state_.connections.fetch_sub(1);
+  if (!closed_) state_.Leave();
 }
 
 void Connection::Start() {
@@ -66,16 +66,44 @@ bool Connection::MayRead() const {
          (charged_ < state_.limits.connection_bytes_max || slots_.empty());
 }
 
+// Whether so many bytes more may be taken for what is still arriving.
+bool Connection::MayTake(size_t bytes) {
+  if (state_.bytes.load(std::memory_order_relaxed) + bytes <= state_.limits.total_bytes_max) return true;
+  if (!slots_.empty()) return false;  // its own answers will make room
+  if (bytes == 0 || has_turn_) return true;
+  has_turn_ = state_.TakeTurn();
+  return has_turn_;
+}
+
+// Others hold the memory: tries again soon.
+void Connection::WaitForMemory() {
+  paused_ = true;
+  if (std::exchange(waits_for_memory_, true)) return;
+  shard_.shard->Schedule(kMemoryRetry, [self = shared_from_this()] {
+    self->waits_for_memory_ = false;
+    self->Read();
+  });
+}
+
+// Moves what is there into a block of `bytes`.
+void Connection::Grow(size_t bytes) {
+  const size_t present = end_ - begin_;
+  uint8_t* fresh = nullptr;
+  Bytes bigger = Bytes::Allocate(bytes, &fresh);
+  if (present > 0) std::memcpy(fresh, block_.data() + begin_, present);
+  block_ = std::move(bigger);
+  begin_ = 0;
+  end_ = present;
+  Uncharge(block_charged_);
+  block_charged_ = bytes - kReadAheadBytes;
+  Charge(block_charged_);
+}
+
 // Reads into the block; grows it towards the request's length as its bytes arrive, never ahead of them.
 void Connection::Read() {
-  if (reading_ || !MayRead()) return;
-  if (state_.bytes.load(std::memory_order_relaxed) > state_.limits.total_bytes_max && !slots_.empty()) {
-    // Others hold the memory; try again soon. With nothing in flight this connection may always go on, or nobody would.
-    if (std::exchange(waits_for_memory_, true)) return;
-    shard_.shard->Schedule(kMemoryRetry, [self = shared_from_this()] {
-      self->waits_for_memory_ = false;
-      self->Read();
-    });
+  if (reading_ || closed_) return;
+  if (!MayRead()) {
+    paused_ = true;
     return;
   }
   const size_t present = end_ - begin_;
@@ -84,14 +112,12 @@ void Connection::Read() {
     const size_t frame = kLengthBytes + static_cast<uint32_t>(LoadBig<int32_t>(block_.data() + begin_));
     wanted = std::min(frame, std::max(kFirstReadBytes, 2 * present));
   }
-  if (block_.size() - begin_ < wanted || block_.size() == end_) {
-    uint8_t* fresh = nullptr;
-    Bytes bigger = Bytes::Allocate(std::max(wanted, kReadAheadBytes), &fresh);
-    if (present > 0) std::memcpy(fresh, block_.data() + begin_, present);
-    block_ = std::move(bigger);
-    begin_ = 0;
-    end_ = present;
-  }
+  const bool full = block_.size() - begin_ < wanted || block_.size() == end_;
+  const size_t target = full ? std::max(wanted, kReadAheadBytes) : block_.size();
+  const size_t more = std::max(target, kReadAheadBytes + block_charged_) - kReadAheadBytes - block_charged_;
+  if (!MayTake(more)) return WaitForMemory();
+  if (full) Grow(target);
+  if (std::exchange(paused_, false)) half_since_ = SteadyClock::now();
   reading_ = true;
   socket_.async_read_some(asio::buffer(block_.unsafe_mutable_data() + end_, block_.size() - end_),
                           [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
@@ -106,14 +132,24 @@ void Connection::OnRead(size_t bytes) {
   last_arrival_ = SteadyClock::now();
   end_ += bytes;
   state_.bytes_in->Add(static_cast<double>(bytes));
-  if (TakeFrames()) Read();
+  if (!TakeFrames()) return;
+  NoteProgress();
+  Read();
+}
+
+void Connection::NoteProgress() {
+  const size_t half = end_ - begin_;
+  if (half_then_ != 0 && half - half_then_ < kProgressBytes) return;
+  half_then_ = half;
+  half_since_ = last_arrival_;
 }
 
 // Dispatches every whole request in the block. False: the connection was closed.
 bool Connection::TakeFrames() {
+  taking_frames_ = true;
   while (!closed_ && end_ - begin_ >= kLengthBytes && MayRead()) {
     const auto length = LoadBig<int32_t>(block_.data() + begin_);
-    if (!CheckLength(length)) return false;
+    if (!CheckLength(length)) break;
     const auto size = static_cast<size_t>(length);
     if (end_ - begin_ - kLengthBytes < size) break;
     const size_t start = begin_ + kLengthBytes;
@@ -126,7 +162,9 @@ bool Connection::TakeFrames() {
     // The block now belongs to the requests. (While a read is under way the socket still writes into its free part.)
     block_ = Bytes();
     begin_ = end_ = 0;
+    Uncharge(std::exchange(block_charged_, 0));
   }
+  taking_frames_ = false;
   return !closed_;
 }
 
@@ -149,24 +187,15 @@ std::string Connection::GuessProtocol() const {
   return "it is not the Kafka protocol, or the limit broker.socket_request_max_bytes is too low";
 }
 
-// Closes, and says so in the log at most once a second.
-void Connection::Refuse(const std::string& what) {
-  state_.refused->Increment();
-  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now().time_since_epoch()).count();
-  int64_t last = state_.last_refusal_logged_s.load();
-  if (now != last && state_.last_refusal_logged_s.compare_exchange_strong(last, now)) {
-    const uint64_t more = state_.refusals_not_logged.exchange(0);
-    CHRONIK_LOG(kWarn) << "connection from " << peer_ << " closed: " << what
-                       << (more > 0 ? " (and " + std::to_string(more) + " others like it)" : "");
-  } else {
-    state_.refusals_not_logged.fetch_add(1);
-  }
+void Connection::Refuse(const std::string& why) {
+  state_.Refused(peer_, why);
   Close();
 }
 
 void Connection::Dispatch(Bytes frame) {
   state_.requests->Increment();
   const uint64_t id = next_id_++;
+  half_then_ = 0;
   slots_.push_back({id, false, {}, frame.size()});
   Charge(frame.size());
   Responder responder([self = shared_from_this(), id](Responder::Kind kind, ByteChain response, std::string why) {
@@ -200,8 +229,10 @@ void Connection::Write() {
   }
   if (out_.empty()) {
     Uncharge(std::exchange(out_charged_, 0));
+    if (has_turn_ && slots_.empty()) EndTurn();
     if (draining_ && slots_.empty()) return Close();
-    if (TakeFrames()) Read();
+    // Unless this request was over before Dispatch returned: then the loop there goes on.
+    if (!taking_frames_ && TakeFrames()) Read();
     return;
   }
   std::vector<asio::const_buffer> buffers;
@@ -236,14 +267,18 @@ void Connection::ArmTimer() {
 }
 
 void Connection::OnTimer() {
-  const auto quiet = SteadyClock::now() - last_arrival_;
-  if (slots_.empty() && !writing_) {
-    if (end_ > begin_ && quiet > state_.limits.partial_timeout)
-      return Refuse("half a request, and nothing more for too long");
-    if (quiet > state_.limits.idle_timeout) return Close();
-  }
+  const auto now = SteadyClock::now();
+  const auto quiet = now - last_arrival_;
+  if (reading_ && end_ > begin_ && now - half_since_ > state_.limits.partial_timeout)
+    return Refuse("half a request, and little or nothing more for too long");
+  if (slots_.empty() && !writing_ && quiet > state_.limits.idle_timeout) return Close();
   if (writing_ && quiet > state_.limits.idle_timeout) return Refuse("it does not read its responses");
   ArmTimer();
+}
+
+void Connection::EndTurn() {
+  has_turn_ = false;
+  state_.EndTurn();
 }
 
 void Connection::Drain() {
@@ -258,7 +293,9 @@ void Connection::Close() {
   socket_.close(ignored);
   timer_.cancel();
   slots_.clear();
+  if (has_turn_) EndTurn();
   shard_.connections.erase(shared_from_this());
+  state_.Leave();
 }
 
 }  // namespace chronik::server
