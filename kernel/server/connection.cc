@@ -37,7 +37,7 @@ Connection::Connection(std::shared_ptr<ServerState> state, ShardState& shard, as
       socket_(std::move(socket)),
       timer_(shard.shard->io()),
       peer_(Endpoint(socket_)),
-      last_arrival_(SteadyClock::now()) {}
+      last_activity_(SteadyClock::now()) {}
 
 Connection::~Connection() {
   Uncharge(charged_);
@@ -62,7 +62,7 @@ void Connection::Uncharge(size_t bytes) {
 }
 
 bool Connection::MayRead() const {
-  return !closed_ && !draining_ && slots_.size() < state_.limits.requests_in_flight_max &&
+  return !closed_ && !draining_ && !large_waits_ && slots_.size() < state_.limits.requests_in_flight_max &&
          (charged_ < state_.limits.connection_bytes_max || slots_.empty());
 }
 
@@ -129,7 +129,7 @@ void Connection::Read() {
 }
 
 void Connection::OnRead(size_t bytes) {
-  last_arrival_ = SteadyClock::now();
+  last_activity_ = SteadyClock::now();
   end_ += bytes;
   state_.bytes_in->Add(static_cast<double>(bytes));
   if (!TakeFrames()) return;
@@ -141,7 +141,7 @@ void Connection::NoteProgress() {
   const size_t half = end_ - begin_;
   if (half_then_ != 0 && half - half_then_ < kProgressBytes) return;
   half_then_ = half;
-  half_since_ = last_arrival_;
+  half_since_ = last_activity_;
 }
 
 // Dispatches every whole request in the block. False: the connection was closed.
@@ -153,6 +153,8 @@ bool Connection::TakeFrames() {
     const auto size = static_cast<size_t>(length);
     if (end_ - begin_ - kLengthBytes < size) break;
     const size_t start = begin_ + kLengthBytes;
+    large_waits_ = large_in_flight_ && state_.dispatcher->AnswerMayBeLarge({block_.data() + start, size});
+    if (large_waits_) break;
     begin_ = start + size;
     // The broker patches record batches in place, so a request's bytes must be its own: they are, as slices do not
     // overlap.
@@ -195,8 +197,10 @@ void Connection::Refuse(const std::string& why) {
 void Connection::Dispatch(Bytes frame) {
   state_.requests->Increment();
   const uint64_t id = next_id_++;
+  const bool large = state_.dispatcher->AnswerMayBeLarge(frame);
+  large_in_flight_ |= large;
   half_then_ = 0;
-  slots_.push_back({id, false, {}, frame.size()});
+  slots_.push_back({id, large, false, {}, frame.size()});
   Charge(frame.size());
   Responder responder([self = shared_from_this(), id](Responder::Kind kind, ByteChain response, std::string why) {
     self->OnAnswer(id, kind, std::move(response), why);
@@ -223,12 +227,13 @@ void Connection::Write() {
   if (writing_ || closed_) return;
   while (!slots_.empty() && slots_.front().answered && out_.size() < 64) {
     Slot& slot = slots_.front();
+    large_in_out_ |= slot.large;
     out_charged_ += slot.charged;
     if (!slot.response.empty()) out_.push_back(std::move(slot.response));
     slots_.pop_front();
   }
   if (out_.empty()) {
-    Uncharge(std::exchange(out_charged_, 0));
+    Sent();
     if (has_turn_ && slots_.empty()) EndTurn();
     if (draining_ && slots_.empty()) return Close();
     // Unless this request was over before Dispatch returned: then the loop there goes on.
@@ -242,6 +247,7 @@ void Connection::Write() {
     bytes += response.size();
   }
   state_.bytes_out->Add(static_cast<double>(bytes));
+  last_activity_ = SteadyClock::now();  // from now on it has its time to read them
   writing_ = true;
   asio::async_write(
       socket_, std::move(buffers),
@@ -250,12 +256,18 @@ void Connection::Write() {
 
 void Connection::OnWritten(const boost::system::error_code& error) {
   writing_ = false;
-  out_.clear();
-  Uncharge(std::exchange(out_charged_, 0));
+  Sent();
   if (closed_) return;
   if (error) return Close();
-  last_arrival_ = SteadyClock::now();  // it is alive
+  last_activity_ = SteadyClock::now();  // it is alive
   Write();
+}
+
+// What was in out_ costs nothing any more.
+void Connection::Sent() {
+  out_.clear();
+  Uncharge(std::exchange(out_charged_, 0));
+  if (std::exchange(large_in_out_, false)) large_in_flight_ = large_waits_ = false;
 }
 
 void Connection::ArmTimer() {
@@ -268,7 +280,7 @@ void Connection::ArmTimer() {
 
 void Connection::OnTimer() {
   const auto now = SteadyClock::now();
-  const auto quiet = now - last_arrival_;
+  const auto quiet = now - last_activity_;
   if (reading_ && end_ > begin_ && now - half_since_ > state_.limits.partial_timeout)
     return Refuse("half a request, and little or nothing more for too long");
   if (slots_.empty() && !writing_ && quiet > state_.limits.idle_timeout) return Close();

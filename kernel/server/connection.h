@@ -31,6 +31,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Slot {  // one request in flight, in order of arrival
     uint64_t id;
+    bool large = false;  // Dispatcher::AnswerMayBeLarge
     bool answered = false;
     ByteChain response;
     size_t charged = 0;
@@ -51,6 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool MayRead() const;
   void Charge(size_t bytes);
   void Uncharge(size_t bytes);
+  void Sent();
   void EndTurn();
   void ArmTimer();
   void OnTimer();
@@ -84,7 +86,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t charged_ = 0;
   std::vector<ByteChain> out_;  // being written
   size_t out_charged_ = 0;
-  std::chrono::steady_clock::time_point last_arrival_;
+  bool large_in_flight_ = false;  // in slots_ or out_
+  bool large_in_out_ = false;
+  bool large_waits_ = false;  // the next request in the block; nothing is read until it was taken
+  std::chrono::steady_clock::time_point last_activity_;
 };
 
 }  // namespace chronik::server

@@ -118,6 +118,47 @@ TEST_F(ConnectionTest, ASlowReaderIsHeldBackAndOthersAreServed) {
   EXPECT_LE(memory_max, static_cast<double>(limits.connection_bytes_max + 3 * kResponse));
 }
 
+// A Fetch of a few bytes may be answered with 50 MiB: 64 of them at a time would be 3 GiB.
+TEST_F(ConnectionTest, OneRequestWithALargeAnswerIsInFlightAtATime) {
+  Start();
+  const Client client(port_);
+  ASSERT_TRUE(client.Send(Framed("small-one") + Framed("large-one") + Framed("small-two") + Framed("large-two") +
+                          Framed("small-three") + Framed("large-three")));
+  ASSERT_TRUE(requests_.Came(3));
+  Answer(0, "0");
+  EXPECT_EQ(client.Read(), "0");
+  Answer(2, "2");
+  EXPECT_EQ(requests_.count(), 3u);
+  Answer(1, "1");
+  EXPECT_EQ(client.Read(), "1");
+  EXPECT_EQ(client.Read(), "2");
+  ASSERT_TRUE(requests_.Came(5));
+  Answer(4, "4");
+  EXPECT_EQ(requests_.count(), 5u);
+  Answer(3, "3");
+  EXPECT_EQ(client.Read(), "3");
+  EXPECT_EQ(client.Read(), "4");
+  ASSERT_TRUE(requests_.Came(6));
+  Answer(5, "5");
+  EXPECT_EQ(client.Read(), "5");
+}
+
+TEST_F(ConnectionTest, AReaderThatTakesNothingIsClosedAfterTheIdleTime) {
+  const CapturedLog log;
+  Limits limits;
+  limits.idle_timeout = std::chrono::milliseconds(100);
+  limits.partial_timeout = std::chrono::milliseconds(30);
+  Start(limits);
+  requests_.echo = [](const std::string&) { return std::string(16 << 20, 'r'); };
+  const Client client(port_, 4096);
+  ASSERT_TRUE(client.Ask("a request"));
+  ASSERT_TRUE(requests_.Came(1));
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (*Metric("chronik_connections") > 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_THAT(CapturedLog::lines(), ElementsAre(HasSubstr("does not read its responses")));
+  EXPECT_EQ(Metric("chronik_request_memory_bytes"), 0);
+}
+
 // All connections together: the others go on when memory is free again, not before; one at a time always may.
 TEST_F(ConnectionTest, TheMemoryOfAllConnectionsIsLimited) {
   Limits limits;

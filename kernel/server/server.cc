@@ -84,11 +84,10 @@ struct Server::Impl {
   }
 };
 
-Server::Server(std::vector<Shard*> shards, Dispatcher& dispatcher, host::MetricsRegistry& metrics, Limits limits)
+Server::Server(std::vector<Shard*> shards, host::MetricsRegistry& metrics, Limits limits)
     : impl_(std::make_unique<Impl>(shards.front(), metrics)) {
   ServerState& s = *impl_->state;
   s.limits = limits;
-  s.dispatcher = &dispatcher;
   for (size_t i = 0; i < shards.size(); ++i) {
     s.shards.push_back(
         std::make_unique<ShardState>(ShardState{ShardId(static_cast<uint32_t>(i)), shards[i], {}, false}));
@@ -129,7 +128,8 @@ Result<uint16_t> Server::Listen(const std::string& host, uint16_t port) {
   return impl_->acceptor.local_endpoint().port();
 }
 
-void Server::Accept() {
+void Server::Accept(Dispatcher& dispatcher) {
+  impl_->state->dispatcher = &dispatcher;
   impl_->accepting->Post([impl = impl_.get()] { impl->AcceptNext(); });
 }
 

@@ -161,7 +161,7 @@ TEST_F(ServerTest, StopTwiceAndStopOfAServerThatNeverListenedReturn) {
   Start();
   server_->Stop(kPatience);
   server_->Stop(kPatience);
-  Server silent({shards_[0].get()}, requests_, metrics_, {});
+  Server silent({shards_[0].get()}, metrics_, {});
   silent.Stop(kPatience);
 }
 
@@ -178,7 +178,7 @@ TEST_F(ServerTest, ItsGaugesEndWithIt) {
 
 TEST_F(ServerTest, APortInUseIsSaidInOneLine) {
   Start();
-  Server second({shards_[0].get()}, requests_, metrics_, {});
+  Server second({shards_[0].get()}, metrics_, {});
   const auto port = second.Listen("127.0.0.1", port_);
   ASSERT_FALSE(port.ok());
   EXPECT_EQ(port.error().code, ErrorCode::kConfig);

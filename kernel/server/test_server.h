@@ -41,6 +41,9 @@ class HeldRequests final : public Dispatcher {
  public:
   using Echo = std::function<std::string(const std::string&)>;
 
+  // For frames that begin with "large".
+  bool AnswerMayBeLarge(ByteView frame) const override { return AsText(frame).starts_with("large"); }
+
   void Dispatch(Request request, Responder responder) override {
     std::unique_lock lock(mutex_);
     EXPECT_FALSE(forbidden_) << "a request after Stop";
@@ -213,11 +216,11 @@ class ServerTest : public testing::Test {
     for (size_t i = 0; i < shard_count; ++i) shards_.push_back(std::make_unique<Shard>("test-" + std::to_string(i)));
     std::vector<Shard*> shards;
     for (const auto& shard : shards_) shards.push_back(shard.get());
-    server_ = std::make_unique<Server>(shards, requests_, metrics_, limits);
+    server_ = std::make_unique<Server>(shards, metrics_, limits);
     const auto port = server_->Listen("127.0.0.1", 0);
     ASSERT_TRUE(port.ok()) << port.error();
     port_ = *port;
-    server_->Accept();
+    server_->Accept(requests_);
   }
 
   // Runs `call` on the shard of request `i`, and waits for it.
