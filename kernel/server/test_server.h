@@ -18,6 +18,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -261,6 +262,13 @@ class ServerTest : public testing::Test {
     };
     metrics_.Visit(visitor);
     return found.value;
+  }
+
+  // Waits until the metric has this value: what a connection held goes a moment after its client sees the end.
+  bool Becomes(const std::string& name, double value) {
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (Metric(name) != value && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return Metric(name) == value;
   }
 
   host::MetricsRegistry metrics_;
