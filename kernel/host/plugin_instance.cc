@@ -66,7 +66,8 @@ Status CheckTypes(const LoadedPlugin& plugin, const OptionValues& values) {
 Status MakePrivateDirectory(const fs::path& directory) {
   if (directory.empty()) return {};
   const auto failed = [&](const std::error_code& ec) {
-    return Error{ErrorCode::kConfig, "data directory " + directory.string() + ": " + ec.message()};
+    return Error{ErrorCode::kConfig,
+                 "data directory " + directory.string() + ": " + ec.message() + "; choose another broker.data_dir"};
   };
   std::error_code ec;
   if (directory.has_parent_path()) fs::create_directories(directory.parent_path(), ec);
