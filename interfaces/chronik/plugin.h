@@ -52,8 +52,9 @@ typedef struct chr_plugin {
    * lives until destroy. CHR_OK, CHR_PENDING (then `done`), or an error. [control] */
   chr_status (*start)(void* self, const void* sink, chr_done done, chr_error* err) CHR_NX;
   /* Finishes or cancels everything accepted, delivers every completion, ends own threads; nothing is delivered after
-   * `done`. CHR_OK or CHR_PENDING. [control] */
-  chr_status (*stop)(void* self, uint64_t deadline_ns, chr_done done) CHR_NX;
+   * `done`. `timeout_ns` is a duration, counted from the call: what is not finished by then is cancelled, 0 cancels at
+   * once; the host gives up on the instance a little later. CHR_OK or CHR_PENDING. [control] */
+  chr_status (*stop)(void* self, uint64_t timeout_ns, chr_done done) CHR_NX;
   /* After stop completed and the host released every buffer it got from this instance. [control] */
   void (*destroy)(void* self) CHR_NX;
   /* New values of these keys are in the config service. May be NULL. [control] */

@@ -138,7 +138,7 @@ TEST_F(ClusterTest, TransactionalIdsAreRefusedForGood) {
   EXPECT_EQ(response.producer_id, -1);
 }
 
-TEST_F(ClusterTest, ThereIsNoCoordinatorYet) {
+TEST_F(ClusterTest, AGroupHasNoCoordinatorYetAndItsClientsKeepTrying) {
   protocol::FindCoordinatorRequest request;
   request.key = "group";
   EXPECT_EQ(Reply(request, 0).error_code, Code(KafkaError::kCoordinatorNotAvailable));
@@ -147,6 +147,38 @@ TEST_F(ClusterTest, ThereIsNoCoordinatorYet) {
   ASSERT_EQ(response.coordinators.size(), 2u);
   EXPECT_EQ(response.coordinators[1].key, "b");
   EXPECT_EQ(response.coordinators[1].error_code, Code(KafkaError::kCoordinatorNotAvailable));
+}
+
+TEST_F(ClusterTest, ATransactionalIdIsToldAtOnceThatThereAreNoTransactions) {
+  protocol::FindCoordinatorRequest request;
+  request.key = "txn";
+  request.key_type = 1;
+  EXPECT_EQ(Reply(request, 3).error_code, Code(KafkaError::kTransactionalIdAuthorizationFailed));
+  request.coordinator_keys = {"txn"};
+  EXPECT_EQ(Reply(request, 4).coordinators[0].error_code, Code(KafkaError::kTransactionalIdAuthorizationFailed));
+  request.key_type = 2;
+  EXPECT_EQ(Reply(request, 6).coordinators[0].error_code, Code(KafkaError::kInvalidRequest));
+}
+
+std::vector<std::string>& Logged() {
+  static std::vector<std::string> lines;
+  return lines;
+}
+
+TEST_F(ClusterTest, WhoAsksForACoordinatorIsLoggedOnceAMinute) {
+  SetLogLevel(LogLevel::kWarn);
+  SetLogSink([](LogLevel, const char*, int, std::string_view text) { Logged().emplace_back(text); });
+  protocol::FindCoordinatorRequest request;
+  request.key = "first\n";
+  for (int i = 0; i < 100; ++i) Reply(request, 0);
+  EXPECT_THAT(Logged(),
+              testing::ElementsAre(testing::HasSubstr("'first?': this version of chronik has no consumer groups")));
+  broker_->threads.Advance(std::chrono::minutes(1));
+  request.key = "second";
+  Reply(request, 0);
+  SetLogSink(nullptr);
+  SetLogLevel(LogLevel::kError);
+  EXPECT_THAT(Logged(), testing::ElementsAre(testing::_, testing::HasSubstr("'second'")));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -29,10 +31,18 @@ class Services {
 
   broker::Broker& broker;
   FetchSessionCache& sessions(ShardId shard) { return *sessions_[shard.value]; }  // that shard's thread only
+  // True once a minute at most, over all shards: for log lines that any client can cause.
+  bool MayComplain(ShardId shard) {
+    const int64_t now = Now(shard).time_since_epoch().count();
+    int64_t next = next_complaint_ns_.load();
+    const int64_t then = now + std::chrono::nanoseconds(std::chrono::minutes(1)).count();
+    return now >= next && next_complaint_ns_.compare_exchange_strong(next, then);
+  }
   Instant Now(ShardId shard) const { return clocks_[shard.value]->Now(); }
 
  private:
   const std::vector<const Clock*> clocks_;
+  std::atomic<int64_t> next_complaint_ns_{INT64_MIN};
   std::vector<std::unique_ptr<FetchSessionCache>> sessions_;
 };
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "kernel/base/endian.h"
 #include "kernel/protocol/errors.h"
 #include "kernel/protocol/generated/api_versions.h"
 
@@ -31,11 +32,16 @@ constexpr std::array kApis = {
 };
 static_assert(std::ranges::is_sorted(kApis, {}, &ApiEntry::key));
 
+constexpr int16_t kFetchKey = 1;
 constexpr int16_t kApiVersionsKey = 18;
 
 }  // namespace
 
 std::span<const ApiEntry> Apis() { return kApis; }
+
+bool AnswerMayBeLarge(ByteView frame) {
+  return frame.size() >= sizeof(int16_t) && LoadBig<int16_t>(frame.data()) == kFetchKey;
+}
 
 void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink) {
   auto call = std::make_unique<Call>(services, shard, std::move(frame), std::move(sink));

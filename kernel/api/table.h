@@ -20,6 +20,9 @@ struct ApiEntry {
 
 std::span<const ApiEntry> Apis();  // ascending by key
 
+// Whether the answer to a request may be far larger than the request: true for Fetch, whatever follows its key.
+bool AnswerMayBeLarge(ByteView frame);
+
 // Decodes the header and runs the handler, on the call's shard.
 void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink);
 

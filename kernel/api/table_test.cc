@@ -163,6 +163,17 @@ TEST_F(TableTest, ProduceIsAdvertisedFromZeroAndClosesTheConnectionBelowThree) {
   }
 }
 
+TEST_F(TableTest, FetchAloneMayAnswerFarMoreThanItIsAsked) {
+  for (const ApiEntry& api : Apis()) {
+    protocol::FrameWriter frame;
+    const protocol::RequestHeader header{api.key, api.max_version, 1, "client"};
+    header.Encode(frame.writer());
+    const Bytes bytes = std::move(frame).Finish().Flatten();
+    EXPECT_EQ(AnswerMayBeLarge(bytes.Slice(4, bytes.size() - 4)), api.name == "Fetch") << api.name;
+  }
+  EXPECT_FALSE(AnswerMayBeLarge(ByteView()));
+}
+
 TEST_F(TableTest, ApiVersionsRepeatsTheTable) {
   ApiVersionsRequest request;
   request.client_software_name = "librdkafka";

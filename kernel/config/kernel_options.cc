@@ -54,12 +54,13 @@ Specs BrokerLimits() {
        .range = "1KiB..1GiB", .doc = "The largest request; a client that announces a larger one is disconnected."},
       {.section = "broker", .key = "max_request_memory_per_connection", .type = kBytes, .default_text = "128MiB",
        .range = "1KiB..16GiB",
-       .doc = "Requests of one connection that are not answered yet; beyond it the connection is not read from. At "
-              "least `socket_request_max_bytes`."},
+       .doc = "Requests of one connection that are not answered yet, half ones too, and answers that are not sent yet; "
+              "beyond it the connection is not read from, and it waits for one Fetch (up to 55 MiB) at a time. At least "
+              "`socket_request_max_bytes`."},
       {.section = "broker", .key = "max_request_memory", .type = kBytes, .default_text = "512MiB",
        .range = "1KiB..1TiB",
-       .doc = "Requests of all connections that are not answered yet; beyond it no connection is read from. At "
-              "least `max_request_memory_per_connection`."},
+       .doc = "The same of all connections together; beyond it only one of them at a time is read from, besides small "
+              "requests. At least `max_request_memory_per_connection`."},
       {.section = "broker", .key = "message_max_bytes", .type = kBytes, .default_text = "1048588",
        .range = "1KiB..1GiB",
        .doc = "The largest record batch, compressed as it comes. At most `socket_request_max_bytes`."},

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Duration kGrace = std::chrono::seconds(5);  // what a plugin gets beyond the deadline that it was told
+constexpr Duration kGrace = std::chrono::seconds(5);  // what a plugin gets beyond the timeout that it was told
 
 Error FromPlugin(const LoadedPlugin& plugin, const std::string& call, chr_status status, const std::string& message) {
   const ErrorCode code = status == CHR_E_CONFIG     ? ErrorCode::kConfig
@@ -66,7 +66,8 @@ Status CheckTypes(const LoadedPlugin& plugin, const OptionValues& values) {
 Status MakePrivateDirectory(const fs::path& directory) {
   if (directory.empty()) return {};
   const auto failed = [&](const std::error_code& ec) {
-    return Error{ErrorCode::kConfig, "data directory " + directory.string() + ": " + ec.message()};
+    return Error{ErrorCode::kConfig,
+                 "data directory " + directory.string() + ": " + ec.message() + "; choose another broker.data_dir"};
   };
   std::error_code ec;
   if (directory.has_parent_path()) fs::create_directories(directory.parent_path(), ec);
@@ -148,12 +149,12 @@ Status PluginInstance::Reconfigure(const OptionValues& changed) {
   return FromPlugin(plugin(), "take new options", status, TextOf(error));
 }
 
-Status PluginInstance::Stop(Duration deadline) {
+Status PluginInstance::Stop(Duration timeout) {
   if (state_ != State::kRunning) return {};
   state_ = State::kStopped;
-  const auto ns = static_cast<uint64_t>(std::max(deadline, Duration::zero()).count());
+  const auto ns = static_cast<uint64_t>(std::max(timeout, Duration::zero()).count());
   const chr_status status = plugin().descriptor.stop(self_, ns, host_->stop_done.done());
-  if (status == CHR_PENDING && !host_->stop_done.Wait(deadline + kGrace)) {
+  if (status == CHR_PENDING && !host_->stop_done.Wait(timeout + kGrace)) {
     state_ = State::kAbandoned;
     return Error{ErrorCode::kTimedOut, "plugin " + plugin().id + " did not stop in time"};
   }

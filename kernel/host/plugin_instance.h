@@ -64,8 +64,8 @@ class PluginInstance {
   Status Start(const void* sink, Duration timeout = kNoTimeout);
   // New values of dynamic options. If the plugin refuses them, the old ones stay.
   Status Reconfigure(const OptionValues& changed);
-  // Waits until the plugin says that it delivered everything, at most `deadline` and 5 s of grace.
-  Status Stop(Duration deadline);
+  // Waits until the plugin says that it delivered everything, at most `timeout` and 5 s of grace.
+  Status Stop(Duration timeout);
 
  private:
   enum class State { kCreated, kRunning, kStopped, kAbandoned };

@@ -85,6 +85,8 @@ TEST_F(PluginInstanceTest, LivesFromCreateToDestroy) {
 
   const Status stopped = instance.Stop(seconds(1));
   EXPECT_TRUE(stopped.ok()) << stopped.error();
+  EXPECT_EQ(metrics_.Gauge("fixture_stop_timeout_ns", "What stop was given").value(), 1e9)
+      << "a duration, no point in time";
   EXPECT_TRUE(instance.Stop(seconds(1)).ok());  // is stopped
 }
 

@@ -223,23 +223,14 @@ Status Node::Start() {
   limits.connection_bytes_max = b.connection_request_bytes_max;
   limits.total_bytes_max = b.request_bytes_max;
   limits.idle_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(b.connections_max_idle);
-
-  struct Forward final : server::Dispatcher {
-    void Dispatch(server::Request request, server::Responder responder) override {
-      target->Dispatch(std::move(request), std::move(responder));
-    }
-    server::Dispatcher* target = nullptr;
-  };
-  static Forward forward;
-  n.server = std::make_unique<server::Server>(shards, forward, n.metrics, limits);
+  n.server = std::make_unique<server::Server>(shards, n.metrics, limits);
   auto port = n.server->Listen(b.listen.host, b.listen.port);
   if (!port.ok()) return port.error();
   n.port = *port;
   CHRONIK_RETURN_IF_ERROR(n.StartBroker());
   n.api = std::make_unique<api::Services>(*n.broker, clocks);
   n.dispatcher = std::make_unique<server::ApiDispatcher>(*n.api);
-  forward.target = n.dispatcher.get();
-  n.server->Accept();
+  n.server->Accept(*n.dispatcher);
   n.ready.store(true);
   n.Summary();
   return {};

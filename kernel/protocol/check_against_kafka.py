@@ -3,38 +3,31 @@
 """Compares our schemata with those inside a kafka-clients jar, message by message and version by version: order, types,
 nullability, tags and defaults of all fields, version ranges, flexible versions.
 
-  check_against_kafka.py [JAR] [--download]
+  check_against_kafka.py [JAR]
 
-Without JAR the newest one in the local Maven repository is taken; --download asks Maven Central for it first. Exit
-status 77 and one line where there is none.
+Without JAR the newest one that tests/peers/fetch_kafka_clients.sh fetched, or that is in the local Maven repository, is
+taken. Exit status 77 and one line where there is none.
 """
 import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import zipfile
 
 from schema import Api, Versions, NO_VERSIONS
 
-COORDINATES = "org.apache.kafka:kafka-clients:4.4.0"
 SKIPPED = 77
 NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint16", "uint32", "float64")
 
 
 def find_jar(arguments):
-    paths = [a for a in arguments if not a.startswith("--")]
-    if paths:
-        return pathlib.Path(paths[0])
-    if "--download" in arguments:
-        try:
-            subprocess.run(["mvn", "-q", "dependency:get", "-Dtransitive=false", f"-Dartifact={COORDINATES}"],
-                           timeout=300, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
+    if arguments:
+        return pathlib.Path(arguments[0])
+    root = pathlib.Path(__file__).resolve().parents[2]
     home = pathlib.Path(os.environ.get("HOME", "/nonexistent"))
-    jars = home.glob(".m2/repository/org/apache/kafka/kafka-clients/*/kafka-clients-[0-9]*.jar")
+    jars = [*root.glob("build/peers/kafka-clients-[0-9]*.jar"),
+            *home.glob(".m2/repository/org/apache/kafka/kafka-clients/*/kafka-clients-[0-9]*.jar")]
     plain = [jar for jar in jars if re.fullmatch(r"kafka-clients-[\d.]+\.jar", jar.name)]
     return max(plain, key=lambda jar: [int(n) for n in re.findall(r"\d+", jar.stem)], default=None)
 
@@ -128,7 +121,7 @@ def compare(message, theirs):
 def main(arguments):
     jar = find_jar(arguments)
     if jar is None:
-        print("skipped: no kafka-clients jar here (give its path, or --download)")
+        print("skipped: no kafka-clients jar here (tests/peers/fetch_kafka_clients.sh gets it)")
         return SKIPPED
     theirs = kafka_messages(jar)
     errors = compared = 0

@@ -13,6 +13,7 @@ class ApiDispatcher final : public Dispatcher {
  public:
   explicit ApiDispatcher(api::Services& services) : services_(services) {}
 
+  bool AnswerMayBeLarge(ByteView frame) const override { return api::AnswerMayBeLarge(frame); }
   void Dispatch(Request request, Responder responder) override {
     api::Dispatch(services_, request.shard, std::move(request.frame),
                   [responder = std::move(responder)](api::Answer answer) mutable {

@@ -19,7 +19,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t kLengthBytes = 4;
 constexpr uint32_t kShortestRequest = 8;  // api key, version, correlation id
-constexpr size_t kReadAheadBytes = 16u << 10;
 constexpr auto kTimerStep = std::chrono::seconds(5);
 constexpr auto kMemoryRetry = std::chrono::milliseconds(20);
 
@@ -31,17 +30,18 @@ std::string Endpoint(const asio::ip::tcp::socket& socket) {
 
 }  // namespace
 
-Connection::Connection(ServerState& state, ShardState& shard, asio::ip::tcp::socket socket)
-    : state_(state),
+Connection::Connection(std::shared_ptr<ServerState> state, ShardState& shard, asio::ip::tcp::socket socket)
+    : keep_state_(std::move(state)),
+      state_(*keep_state_),
       shard_(shard),
       socket_(std::move(socket)),
       timer_(shard.shard->io()),
       peer_(Endpoint(socket_)),
-      last_arrival_(SteadyClock::now()) {}
+      last_activity_(SteadyClock::now()) {}
 
 Connection::~Connection() {
   Uncharge(charged_);
-  state_.connections.fetch_sub(1);
+  if (!closed_) state_.Leave();
 }
 
 void Connection::Start() {
@@ -62,20 +62,48 @@ void Connection::Uncharge(size_t bytes) {
 }
 
 bool Connection::MayRead() const {
-  return !closed_ && !draining_ && slots_.size() < state_.limits.requests_in_flight_max &&
+  return !closed_ && !draining_ && !large_waits_ && slots_.size() < state_.limits.requests_in_flight_max &&
          (charged_ < state_.limits.connection_bytes_max || slots_.empty());
+}
+
+// Whether so many bytes more may be taken for what is still arriving.
+bool Connection::MayTake(size_t bytes) {
+  if (state_.bytes.load(std::memory_order_relaxed) + bytes <= state_.limits.total_bytes_max) return true;
+  if (!slots_.empty()) return false;  // its own answers will make room
+  if (bytes == 0 || has_turn_) return true;
+  has_turn_ = state_.TakeTurn();
+  return has_turn_;
+}
+
+// Others hold the memory: tries again soon.
+void Connection::WaitForMemory() {
+  paused_ = true;
+  if (std::exchange(waits_for_memory_, true)) return;
+  shard_.shard->Schedule(kMemoryRetry, [self = shared_from_this()] {
+    self->waits_for_memory_ = false;
+    self->Read();
+  });
+}
+
+// Moves what is there into a block of `bytes`.
+void Connection::Grow(size_t bytes) {
+  const size_t present = end_ - begin_;
+  uint8_t* fresh = nullptr;
+  Bytes bigger = Bytes::Allocate(bytes, &fresh);
+  if (present > 0) std::memcpy(fresh, block_.data() + begin_, present);
+  block_ = std::move(bigger);
+  begin_ = 0;
+  end_ = present;
+  Uncharge(block_charged_);
+  block_charged_ = bytes - kReadAheadBytes;
+  Charge(block_charged_);
 }
 
 // Reads into the block; grows it towards the request's length as its bytes arrive, never ahead of them.
 void Connection::Read() {
-  if (reading_ || !MayRead()) return;
-  if (state_.bytes.load(std::memory_order_relaxed) > state_.limits.total_bytes_max && !slots_.empty()) {
-    // Others hold the memory; try again soon. With nothing in flight this connection may always go on, or nobody would.
-    if (std::exchange(waits_for_memory_, true)) return;
-    shard_.shard->Schedule(kMemoryRetry, [self = shared_from_this()] {
-      self->waits_for_memory_ = false;
-      self->Read();
-    });
+  if (reading_ || closed_) return;
+  if (!MayRead()) {
+    paused_ = true;
     return;
   }
   const size_t present = end_ - begin_;
@@ -84,14 +112,12 @@ void Connection::Read() {
     const size_t frame = kLengthBytes + static_cast<uint32_t>(LoadBig<int32_t>(block_.data() + begin_));
     wanted = std::min(frame, std::max(kFirstReadBytes, 2 * present));
   }
-  if (block_.size() - begin_ < wanted || block_.size() == end_) {
-    uint8_t* fresh = nullptr;
-    Bytes bigger = Bytes::Allocate(std::max(wanted, kReadAheadBytes), &fresh);
-    if (present > 0) std::memcpy(fresh, block_.data() + begin_, present);
-    block_ = std::move(bigger);
-    begin_ = 0;
-    end_ = present;
-  }
+  const bool full = block_.size() - begin_ < wanted || block_.size() == end_;
+  const size_t target = full ? std::max(wanted, kReadAheadBytes) : block_.size();
+  const size_t more = std::max(target, kReadAheadBytes + block_charged_) - kReadAheadBytes - block_charged_;
+  if (!MayTake(more)) return WaitForMemory();
+  if (full) Grow(target);
+  if (std::exchange(paused_, false)) half_since_ = SteadyClock::now();
   reading_ = true;
   socket_.async_read_some(asio::buffer(block_.unsafe_mutable_data() + end_, block_.size() - end_),
                           [self = shared_from_this()](const boost::system::error_code& error, size_t bytes) {
@@ -103,20 +129,32 @@ void Connection::Read() {
 }
 
 void Connection::OnRead(size_t bytes) {
-  last_arrival_ = SteadyClock::now();
+  last_activity_ = SteadyClock::now();
   end_ += bytes;
   state_.bytes_in->Add(static_cast<double>(bytes));
-  if (TakeFrames()) Read();
+  if (!TakeFrames()) return;
+  NoteProgress();
+  Read();
+}
+
+void Connection::NoteProgress() {
+  const size_t half = end_ - begin_;
+  if (half_then_ != 0 && half - half_then_ < kProgressBytes) return;
+  half_then_ = half;
+  half_since_ = last_activity_;
 }
 
 // Dispatches every whole request in the block. False: the connection was closed.
 bool Connection::TakeFrames() {
+  taking_frames_ = true;
   while (!closed_ && end_ - begin_ >= kLengthBytes && MayRead()) {
     const auto length = LoadBig<int32_t>(block_.data() + begin_);
-    if (!CheckLength(length)) return false;
+    if (!CheckLength(length)) break;
     const auto size = static_cast<size_t>(length);
     if (end_ - begin_ - kLengthBytes < size) break;
     const size_t start = begin_ + kLengthBytes;
+    large_waits_ = large_in_flight_ && state_.dispatcher->AnswerMayBeLarge({block_.data() + start, size});
+    if (large_waits_) break;
     begin_ = start + size;
     // The broker patches record batches in place, so a request's bytes must be its own: they are, as slices do not
     // overlap.
@@ -126,7 +164,9 @@ bool Connection::TakeFrames() {
     // The block now belongs to the requests. (While a read is under way the socket still writes into its free part.)
     block_ = Bytes();
     begin_ = end_ = 0;
+    Uncharge(std::exchange(block_charged_, 0));
   }
+  taking_frames_ = false;
   return !closed_;
 }
 
@@ -149,25 +189,18 @@ std::string Connection::GuessProtocol() const {
   return "it is not the Kafka protocol, or the limit broker.socket_request_max_bytes is too low";
 }
 
-// Closes, and says so in the log at most once a second.
-void Connection::Refuse(const std::string& what) {
-  state_.refused->Increment();
-  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(SteadyClock::now().time_since_epoch()).count();
-  int64_t last = state_.last_refusal_logged_s.load();
-  if (now != last && state_.last_refusal_logged_s.compare_exchange_strong(last, now)) {
-    const uint64_t more = state_.refusals_not_logged.exchange(0);
-    CHRONIK_LOG(kWarn) << "connection from " << peer_ << " closed: " << what
-                       << (more > 0 ? " (and " + std::to_string(more) + " others like it)" : "");
-  } else {
-    state_.refusals_not_logged.fetch_add(1);
-  }
+void Connection::Refuse(const std::string& why) {
+  state_.Refused(peer_, why);
   Close();
 }
 
 void Connection::Dispatch(Bytes frame) {
   state_.requests->Increment();
   const uint64_t id = next_id_++;
-  slots_.push_back({id, false, {}, frame.size()});
+  const bool large = state_.dispatcher->AnswerMayBeLarge(frame);
+  large_in_flight_ |= large;
+  half_then_ = 0;
+  slots_.push_back({id, large, false, {}, frame.size()});
   Charge(frame.size());
   Responder responder([self = shared_from_this(), id](Responder::Kind kind, ByteChain response, std::string why) {
     self->OnAnswer(id, kind, std::move(response), why);
@@ -194,14 +227,17 @@ void Connection::Write() {
   if (writing_ || closed_) return;
   while (!slots_.empty() && slots_.front().answered && out_.size() < 64) {
     Slot& slot = slots_.front();
+    large_in_out_ |= slot.large;
     out_charged_ += slot.charged;
     if (!slot.response.empty()) out_.push_back(std::move(slot.response));
     slots_.pop_front();
   }
   if (out_.empty()) {
-    Uncharge(std::exchange(out_charged_, 0));
+    Sent();
+    if (has_turn_ && slots_.empty()) EndTurn();
     if (draining_ && slots_.empty()) return Close();
-    if (TakeFrames()) Read();
+    // Unless this request was over before Dispatch returned: then the loop there goes on.
+    if (!taking_frames_ && TakeFrames()) Read();
     return;
   }
   std::vector<asio::const_buffer> buffers;
@@ -211,6 +247,7 @@ void Connection::Write() {
     bytes += response.size();
   }
   state_.bytes_out->Add(static_cast<double>(bytes));
+  last_activity_ = SteadyClock::now();  // from now on it has its time to read them
   writing_ = true;
   asio::async_write(
       socket_, std::move(buffers),
@@ -219,12 +256,18 @@ void Connection::Write() {
 
 void Connection::OnWritten(const boost::system::error_code& error) {
   writing_ = false;
-  out_.clear();
-  Uncharge(std::exchange(out_charged_, 0));
+  Sent();
   if (closed_) return;
   if (error) return Close();
-  last_arrival_ = SteadyClock::now();  // it is alive
+  last_activity_ = SteadyClock::now();  // it is alive
   Write();
+}
+
+// What was in out_ costs nothing any more.
+void Connection::Sent() {
+  out_.clear();
+  Uncharge(std::exchange(out_charged_, 0));
+  if (std::exchange(large_in_out_, false)) large_in_flight_ = large_waits_ = false;
 }
 
 void Connection::ArmTimer() {
@@ -236,14 +279,18 @@ void Connection::ArmTimer() {
 }
 
 void Connection::OnTimer() {
-  const auto quiet = SteadyClock::now() - last_arrival_;
-  if (slots_.empty() && !writing_) {
-    if (end_ > begin_ && quiet > state_.limits.partial_timeout)
-      return Refuse("half a request, and nothing more for too long");
-    if (quiet > state_.limits.idle_timeout) return Close();
-  }
+  const auto now = SteadyClock::now();
+  const auto quiet = now - last_activity_;
+  if (reading_ && end_ > begin_ && now - half_since_ > state_.limits.partial_timeout)
+    return Refuse("half a request, and little or nothing more for too long");
+  if (slots_.empty() && !writing_ && quiet > state_.limits.idle_timeout) return Close();
   if (writing_ && quiet > state_.limits.idle_timeout) return Refuse("it does not read its responses");
   ArmTimer();
+}
+
+void Connection::EndTurn() {
+  has_turn_ = false;
+  state_.EndTurn();
 }
 
 void Connection::Drain() {
@@ -258,7 +305,9 @@ void Connection::Close() {
   socket_.close(ignored);
   timer_.cancel();
   slots_.clear();
+  if (has_turn_) EndTurn();
   shard_.connections.erase(shared_from_this());
+  state_.Leave();
 }
 
 }  // namespace chronik::server

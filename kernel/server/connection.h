@@ -16,9 +16,11 @@
 
 namespace chronik::server {
 
+// The shard's thread only. It has a place of the server (ServerState::Enter) until it is closed; its memory counts
+// until the last request in flight lets go of it.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerState& state, ShardState& shard, boost::asio::ip::tcp::socket socket);
+  Connection(std::shared_ptr<ServerState> state, ShardState& shard, boost::asio::ip::tcp::socket socket);
   ~Connection();
 
   void Start();
@@ -29,14 +31,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Slot {  // one request in flight, in order of arrival
     uint64_t id;
+    bool large = false;  // Dispatcher::AnswerMayBeLarge
     bool answered = false;
     ByteChain response;
     size_t charged = 0;
   };
 
   void Read();
+  bool MayTake(size_t bytes);
+  void WaitForMemory();
+  void Grow(size_t bytes);
   void OnRead(size_t bytes);
   bool TakeFrames();
+  void NoteProgress();
   bool CheckLength(int32_t length);
   void Dispatch(Bytes frame);
   void OnAnswer(uint64_t id, Responder::Kind kind, ByteChain response, const std::string& why);
@@ -45,11 +52,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool MayRead() const;
   void Charge(size_t bytes);
   void Uncharge(size_t bytes);
+  void Sent();
+  void EndTurn();
   void ArmTimer();
   void OnTimer();
-  void Refuse(const std::string& what);
+  void Refuse(const std::string& why);  // closes, and says so in the log
   std::string GuessProtocol() const;
 
+  const std::shared_ptr<ServerState> keep_state_;
   ServerState& state_;
   ShardState& shard_;
   boost::asio::ip::tcp::socket socket_;
@@ -59,17 +69,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Bytes block_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  size_t block_charged_ = 0;
+  // When the half request in the block last made progress, and how much of it was there then.
+  std::chrono::steady_clock::time_point half_since_;
+  size_t half_then_ = 0;
   bool reading_ = false;
   bool closed_ = false;
   bool draining_ = false;
   bool writing_ = false;
+  bool taking_frames_ = false;
+  bool paused_ = false;  // not reading, for reasons of ours
   bool waits_for_memory_ = false;
+  bool has_turn_ = false;  // ServerState::TakeTurn
   uint64_t next_id_ = 0;
   std::deque<Slot> slots_;
   size_t charged_ = 0;
   std::vector<ByteChain> out_;  // being written
   size_t out_charged_ = 0;
-  std::chrono::steady_clock::time_point last_arrival_;
+  bool large_in_flight_ = false;  // in slots_ or out_
+  bool large_in_out_ = false;
+  bool large_waits_ = false;  // the next request in the block; nothing is read until it was taken
+  std::chrono::steady_clock::time_point last_activity_;
 };
 
 }  // namespace chronik::server

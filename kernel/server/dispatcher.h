@@ -49,6 +49,8 @@ struct Request {
 class Dispatcher {
  public:
   virtual ~Dispatcher() = default;
+  // Whether the answer to this frame may be far larger than the frame: a connection has at most one of these in flight.
+  virtual bool AnswerMayBeLarge(ByteView frame) const = 0;
   // On the connection's shard.
   virtual void Dispatch(Request request, Responder responder) = 0;
 };

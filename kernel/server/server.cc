@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/server/server.h"
 
-#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
-#include <condition_variable>
-#include <mutex>
+#include <future>
 #include <utility>
 
 #include "kernel/base/log.h"
@@ -16,35 +14,66 @@ namespace chronik::server {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-struct Server::Impl {
-  ServerState state;
-  tcp::acceptor acceptor;
-  Shard* accepting;
-  size_t next_shard = 0;
+namespace {
 
-  explicit Impl(Shard* shard) : acceptor(shard->io()), accepting(shard) {}
+constexpr const char* kConnectionsGauge = "chronik_connections";
+constexpr const char* kMemoryGauge = "chronik_request_memory_bytes";
+constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
+
+// Runs `task` on the shard and waits until it ran.
+template <class F>
+void RunOn(Shard& shard, F task) {
+  std::promise<void> ran;
+  shard.Post([&] {
+    task();
+    ran.set_value();
+  });
+  ran.get_future().wait();
+}
+
+}  // namespace
+
+struct Server::Impl {
+  std::shared_ptr<ServerState> state = std::make_shared<ServerState>();
+  host::MetricsRegistry& metrics;
+  Shard* accepting;
+  // The rest: the accepting shard's thread only, but for Listen.
+  tcp::acceptor acceptor;
+  size_t next_shard = 0;
+  bool stopping = false;
+  Executor::TimerId retry = 0;
+
+  Impl(Shard* shard, host::MetricsRegistry& registry) : metrics(registry), accepting(shard), acceptor(shard->io()) {}
 
   void AcceptNext() {
-    ShardState& target = *state.shards[next_shard++ % state.shards.size()];
+    ShardState& target = *state->shards[next_shard++ % state->shards.size()];
     acceptor.async_accept(target.shard->io(),
                           [this, &target](const boost::system::error_code& error, tcp::socket socket) {
+                            // First, as it may come when the server is gone.
                             if (error == asio::error::operation_aborted) return;
-                            if (error) {
-                              // Out of descriptors: the backlog keeps them waiting, a loop would only burn the CPU.
-                              CHRONIK_LOG(kWarn) << "accept: " << error.message();
-                              accepting->Schedule(std::chrono::milliseconds(100), [this] { AcceptNext(); });
-                              return;
-                            }
-                            Admit(target, std::move(socket));
-                            AcceptNext();
+                            OnAccept(target, error, std::move(socket));
                           });
   }
 
+  void OnAccept(ShardState& target, const boost::system::error_code& error, tcp::socket socket) {
+    if (stopping) return;
+    if (error) {
+      // Out of descriptors: the backlog keeps them waiting, a loop would only burn the CPU.
+      CHRONIK_LOG(kWarn) << "accept: " << error.message();
+      retry = accepting->Schedule(kAcceptRetry, [this] { AcceptNext(); });
+      return;
+    }
+    Admit(target, std::move(socket));
+    AcceptNext();
+  }
+
   void Admit(ShardState& target, tcp::socket socket) {
-    if (state.connections.fetch_add(1) >= state.limits.connections_max) {
-      state.connections.fetch_sub(1);
-      state.refused->Increment();
-      return;  // closed as `socket` ends
+    if (!state->Enter()) {
+      boost::system::error_code ignored;
+      const auto peer = socket.remote_endpoint(ignored);
+      return state->Refused(peer.address().to_string() + ":" + std::to_string(peer.port()),
+                            "there are " + std::to_string(state->limits.connections_max) +
+                                " connections already (broker.max_connections)");
     }
     auto connection = std::make_shared<Connection>(state, target, std::move(socket));
     target.shard->Post([&target, connection = std::move(connection)] {
@@ -55,11 +84,10 @@ struct Server::Impl {
   }
 };
 
-Server::Server(std::vector<Shard*> shards, Dispatcher& dispatcher, host::MetricsRegistry& metrics, Limits limits)
-    : impl_(std::make_unique<Impl>(shards.front())) {
-  ServerState& s = impl_->state;
+Server::Server(std::vector<Shard*> shards, host::MetricsRegistry& metrics, Limits limits)
+    : impl_(std::make_unique<Impl>(shards.front(), metrics)) {
+  ServerState& s = *impl_->state;
   s.limits = limits;
-  s.dispatcher = &dispatcher;
   for (size_t i = 0; i < shards.size(); ++i) {
     s.shards.push_back(
         std::make_unique<ShardState>(ShardState{ShardId(static_cast<uint32_t>(i)), shards[i], {}, false}));
@@ -69,13 +97,16 @@ Server::Server(std::vector<Shard*> shards, Dispatcher& dispatcher, host::Metrics
   s.bytes_out = &metrics.Counter("chronik_sent_bytes_total", "Bytes sent to clients");
   s.refused =
       &metrics.Counter("chronik_connections_refused_total", "Connections closed for what they sent, or over the limit");
-  metrics.GaugeFrom("chronik_connections", "Open client connections", {},
-                    [&s] { return static_cast<double>(s.connections.load()); });
-  metrics.GaugeFrom("chronik_request_memory_bytes", "Bytes of requests and responses in memory", {},
+  metrics.GaugeFrom(kConnectionsGauge, "Open client connections", {},
+                    [&s] { return static_cast<double>(s.connections()); });
+  metrics.GaugeFrom(kMemoryGauge, "Bytes of requests and responses in memory", {},
                     [&s] { return static_cast<double>(s.bytes.load()); });
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  impl_->metrics.DropGauge(kConnectionsGauge, {});
+  impl_->metrics.DropGauge(kMemoryGauge, {});
+}
 
 Result<uint16_t> Server::Listen(const std::string& host, uint16_t port) {
   const std::string where = host + ":" + std::to_string(port);
@@ -97,36 +128,32 @@ Result<uint16_t> Server::Listen(const std::string& host, uint16_t port) {
   return impl_->acceptor.local_endpoint().port();
 }
 
-void Server::Accept() {
+void Server::Accept(Dispatcher& dispatcher) {
+  impl_->state->dispatcher = &dispatcher;
   impl_->accepting->Post([impl = impl_.get()] { impl->AcceptNext(); });
 }
 
 void Server::Stop(std::chrono::milliseconds deadline) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  impl_->accepting->Post([impl = impl_.get()] {
+  const auto until = std::chrono::steady_clock::now() + deadline;
+  RunOn(*impl_->accepting, [impl = impl_.get()] {
+    impl->stopping = true;
+    impl->accepting->Cancel(impl->retry);
     boost::system::error_code ignored;
     impl->acceptor.close(ignored);
   });
-  for (const auto& shard : impl_->state.shards) {
-    shard->shard->Post([&s = *shard] {
-      s.draining = true;
-      const auto open = s.connections;  // Drain takes them off the set
-      for (const auto& connection : open) connection->Drain();
-    });
-  }
-  const auto until = std::chrono::steady_clock::now() + deadline;
-  std::unique_lock lock(mutex);
-  while (impl_->state.connections.load() > 0 && std::chrono::steady_clock::now() < until) {
-    changed.wait_for(lock, std::chrono::milliseconds(2));
-  }
-  lock.unlock();
-  for (const auto& shard : impl_->state.shards) {
-    shard->shard->Post([&s = *shard] {
-      const auto open = s.connections;
-      for (const auto& connection : open) connection->Close();
-    });
-  }
+  // From here on no shard is given a connection: what was admitted before is in its queue already.
+  const auto for_each_connection = [this](auto call) {
+    for (const auto& shard : impl_->state->shards) {
+      RunOn(*shard->shard, [&s = *shard, call] {
+        s.draining = true;
+        const auto open = s.connections;  // closing takes them off the set
+        for (const auto& connection : open) call(*connection);
+      });
+    }
+  };
+  for_each_connection([](Connection& connection) { connection.Drain(); });
+  impl_->state->WaitUntilEmpty(until);
+  for_each_connection([](Connection& connection) { connection.Close(); });
 }
 
 }  // namespace chronik::server

@@ -32,7 +32,7 @@ class MemoryStore {
   ~MemoryStore();
 
   void Start(sdk::LogSink sink) { sink_ = sink; }
-  chr_status Stop(uint64_t deadline_ns, sdk::Done& done);
+  chr_status Stop(uint64_t timeout_ns, sdk::Done& done);
 
   chr_log_caps Caps() const;
   std::vector<uint64_t> ListGroups() const;

@@ -6,6 +6,7 @@ read everything back in order. The clients are real, the broker is the release b
 """
 
 import subprocess
+import sys
 import unittest
 
 import confluent_kafka
@@ -13,7 +14,7 @@ import confluent_kafka.admin
 import kafka
 import kafka.admin
 
-from chronik_process import Chronikd
+from chronik_process import Chronikd, wait_until
 
 MESSAGES = 200
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -117,7 +118,38 @@ class Confluent(unittest.TestCase):
             self.assertEqual(raised.exception.args[0].code(), confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS)
 
 
+    def test_a_transactional_producer_hears_at_once_that_there_are_no_transactions(self):
+        with Chronikd() as broker:
+            producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "transactional.id": "txn"})
+            with self.assertRaises(confluent_kafka.KafkaException) as raised:
+                producer.init_transactions(20)
+            error = raised.exception.args[0]
+            self.assertEqual(error.code(), confluent_kafka.KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+            self.assertTrue(error.fatal())
+            self.assertIn("no transactions", broker.log)
+
+    def test_a_consumer_of_a_group_waits_and_the_brokers_log_says_for_what(self):
+        with Chronikd() as broker:
+            consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.address, "group.id": "grouped"})
+            consumer.subscribe(["anything"])
+            self.assertIsNone(consumer.poll(1))
+            self.assertIn("'grouped': this version of chronik has no consumer groups", broker.log)
+            consumer.close()
+
+
 class KafkaPython(unittest.TestCase):
+    def test_a_consumer_of_a_group_waits_and_the_brokers_log_says_for_what(self):
+        # It waits inside poll() whatever the time it is given, and says nothing: in a process of its own.
+        program = "import kafka, sys\nkafka.KafkaConsumer('anything', bootstrap_servers=sys.argv[1], group_id='grouped').poll(1000)\n"
+        with Chronikd() as broker:
+            process = subprocess.Popen([sys.executable, "-c", program, broker.address])
+            try:
+                wait_until(lambda: "'grouped': this version of chronik has no consumer groups" in broker.log, 20, "a line in the log")
+                self.assertEqual(broker.http("/readyz")[0], 200)
+            finally:
+                process.kill()
+                process.wait()
+
     def test_every_acks_and_codec_round_trips_in_order(self):
         with Chronikd() as broker:
             admin = kafka.admin.KafkaAdminClient(bootstrap_servers=broker.address)

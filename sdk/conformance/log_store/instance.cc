@@ -180,13 +180,13 @@ Instance::~Instance() {
   }
 }
 
-void Instance::Stop() {
+void Instance::Stop(std::chrono::nanoseconds timeout) {
   if (stopped_) {
     return;
   }
   DoneWaiter done;
-  const uint64_t deadline_ns = 30'000'000'000;
-  const chr_status status = done.Resolve(Calling([&] { return ThePlugin().stop(self_, deadline_ns, done.Raw()); }));
+  const auto timeout_ns = static_cast<uint64_t>(timeout.count());
+  const chr_status status = done.Resolve(Calling([&] { return ThePlugin().stop(self_, timeout_ns, done.Raw()); }));
   const std::scoped_lock lock(mutex_);
   stopped_ = true;
   if (status < 0 && host_->fatal() == CHR_OK) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -81,7 +82,7 @@ class Instance {
   chr_status Destroy(uint64_t id);  // waits for a pending one
   std::vector<uint64_t> ListGroups();
   // Stops and waits. Everything accepted must have completed.
-  void Stop();
+  void Stop(std::chrono::nanoseconds timeout = std::chrono::seconds(30));
 
   // Takes a prefix, as submit does. `tags` gets one tag for each accepted operation.
   chr_status TrySubmit(uint32_t lane, std::span<const GroupOp> ops, std::vector<uint64_t>* tags);

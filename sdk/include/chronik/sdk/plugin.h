@@ -28,8 +28,8 @@ struct PluginInfo {
 //   Impl(Host&)                              create: no thread, no I/O; the Host outlives the object
 //   void Start(Sink) or                      recovery; throw Error to refuse
 //   chr_status Start(Sink, Done&)            CHR_OK, or CHR_PENDING after moving the Done away
-//   void Stop(uint64_t deadline_ns) or
-//   chr_status Stop(uint64_t deadline_ns, Done&)
+//   void Stop(uint64_t timeout_ns) or
+//   chr_status Stop(uint64_t timeout_ns, Done&)
 // and, where it has them:
 //   static void Validate(Host&)              throw Error(CHR_E_CONFIG, ...) where two options do not go together
 //   void Reconfigure(std::span<const char* const> keys)
@@ -128,12 +128,12 @@ class PluginAdapter {
     });
   }
 
-  static chr_status Stop(void* self, uint64_t deadline_ns, chr_done raw) noexcept {
+  static chr_status Stop(void* self, uint64_t timeout_ns, chr_done raw) noexcept {
     return GuardDone(raw, nullptr, [&](Done& done) -> chr_status {
-      if constexpr (requires(Impl& impl) { impl.Stop(deadline_ns, done); }) {
-        return Self(self).Stop(deadline_ns, done);
+      if constexpr (requires(Impl& impl) { impl.Stop(timeout_ns, done); }) {
+        return Self(self).Stop(timeout_ns, done);
       } else {
-        Self(self).Stop(deadline_ns);
+        Self(self).Stop(timeout_ns);
         return CHR_OK;
       }
     });
