@@ -102,5 +102,27 @@ TEST(SimulatedStoreTest, AFailedSyncLosesNothingThatHadCompleted) {
   EXPECT_GE(failed, 20u);
 }
 
+// Known gap, about one seed in a thousand (20323 and 30708 are such): damage to a journal's very last frame counts
+// as a torn write (FORMAT.md), but the flusher may already have written what was in it; then the start believes segment
+// rows of a later history than the journal's.
+TEST(SimulatedStoreTest, DamageOnTheDiskIsNeverReadAsData) {
+  const uint64_t first = FromEnvironment("CHRONIK_SIM_SEED", 3000);
+  const uint64_t seeds = FromEnvironment("CHRONIK_SIM_SEEDS", 60);
+  uint64_t refused = 0;
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
+    StoreWorkload workload(seed);
+    ASSERT_TRUE(workload.Round(milliseconds(300), End::kPowerFails)) << "seed " << seed << ": " << workload.trouble();
+    workload.scheduler().After(milliseconds(300), [&] { workload.disk().MisdirectNextSync(); });
+    ASSERT_TRUE(workload.Round(milliseconds(400), End::kPowerFails)) << "seed " << seed << ": " << workload.trouble();
+    for (int i = 0; i < 3; ++i) EXPECT_NE(workload.disk().FlipRandomBit(), "");
+    workload.ExpectDamage();
+    ASSERT_TRUE(workload.Round(milliseconds(300), End::kOrderly)) << "seed " << seed << ": " << workload.trouble();
+    refused += workload.refused();
+  }
+  std::printf("%llu refusals in %llu seeds\n", static_cast<unsigned long long>(refused),
+              static_cast<unsigned long long>(seeds));
+  EXPECT_GT(refused, seeds / 4);
+}
+
 }  // namespace
 }  // namespace chronik::sim

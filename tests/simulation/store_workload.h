@@ -51,12 +51,16 @@ class StoreWorkload {
   SimDisk& disk() { return disk_; }
   // Starts the node and checks what it finds, lets it work for that long, and ends it. False: see trouble().
   bool Round(Duration duration, End end);
+  // The disk broke its promises: from now on the store may refuse what it has, and lose the end of it, but it must not
+  // invent anything.
+  void ExpectDamage() { damaged_ = true; }
   const std::string& trouble() const { return trouble_; }
   uint64_t completed() const { return completed_; }
   uint64_t failed() const { return failed_; }
   uint64_t reads() const { return reads_; }
   uint64_t checked() const { return checked_; }  // groups found as they should be after a start
   uint64_t destroyed() const { return destroyed_; }
+  uint64_t refused() const { return refused_; }  // starts, groups and reads, for damage
 
  private:
   struct Node;
@@ -66,6 +70,7 @@ class StoreWorkload {
   };
 
   void Verify(Node& node);
+  static bool HasCheckpoint(const History& history, const Bytes& checkpoint);
   bool Destroy(Node& node, uint64_t id);
   bool Find(Node& node, uint64_t id, ShardId lane, LogModel* found);
   bool ReadAll(Node& node, uint64_t id, ShardId lane, LogModel* found);
@@ -77,6 +82,7 @@ class StoreWorkload {
   log::Append RandomAppend(const LogModel& state, bool replace);
   void Read(Node& node, uint64_t id);
   bool Fits(const LogModel& state, const std::vector<log::Entry>& entries) const;
+  void Refused(const std::string& why);
   void Fail(const std::string& why) {
     if (trouble_.empty()) trouble_ = why;
   }
@@ -92,6 +98,8 @@ class StoreWorkload {
   uint64_t reads_ = 0;
   uint64_t checked_ = 0;
   uint64_t destroyed_ = 0;
+  bool damaged_ = false;
+  uint64_t refused_ = 0;
 };
 
 }  // namespace chronik::sim
