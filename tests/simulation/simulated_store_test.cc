@@ -23,6 +23,15 @@ uint64_t FromEnvironment(const char* name, uint64_t fallback) {
   return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
 
+// Sanitizers take many times as long.
+#if defined(__SANITIZE_THREAD__)
+constexpr uint64_t kSeeds = 4;
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kSeeds = 20;
+#else
+constexpr uint64_t kSeeds = 60;
+#endif
+
 // A few rounds that end at random times in random ways, and a last look.
 void Live(StoreWorkload& workload, int rounds) {
   for (int round = 0; round < rounds; ++round) {
@@ -55,7 +64,7 @@ TEST(SimulatedStoreTest, TheSameSeedIsTheSameRunAndAnotherSeedAnother) {
 
 TEST(SimulatedStoreTest, WhatCompletedIsThereAfterEveryCrash) {
   const uint64_t first = FromEnvironment("CHRONIK_SIM_SEED", 1000);
-  const uint64_t seeds = FromEnvironment("CHRONIK_SIM_SEEDS", 60);
+  const uint64_t seeds = FromEnvironment("CHRONIK_SIM_SEEDS", kSeeds);
   uint64_t completed = 0;
   uint64_t reads = 0;
   uint64_t checked = 0;
@@ -107,7 +116,7 @@ TEST(SimulatedStoreTest, AFailedSyncLosesNothingThatHadCompleted) {
 // rows of a later history than the journal's.
 TEST(SimulatedStoreTest, DamageOnTheDiskIsNeverReadAsData) {
   const uint64_t first = FromEnvironment("CHRONIK_SIM_SEED", 3000);
-  const uint64_t seeds = FromEnvironment("CHRONIK_SIM_SEEDS", 60);
+  const uint64_t seeds = FromEnvironment("CHRONIK_SIM_SEEDS", kSeeds);
   uint64_t refused = 0;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     StoreWorkload workload(seed);
