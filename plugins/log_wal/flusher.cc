@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -16,37 +14,9 @@
 namespace chronik_log_wal {
 namespace {
 
-constexpr size_t kFreeFilesMax = 2;
 constexpr uint64_t kWriteBytesMax = 8ull << 20;  // of one group at a time
 
 }  // namespace
-
-int Store::TakeJournalFile(JournalFile* out) {
-  {
-    const std::scoped_lock lock(flush_mutex_);
-    if (!free_files_.empty() && out->size <= options_.journal_file_bytes) {
-      out->path = free_files_.back();
-      free_files_.pop_back();
-    } else {
-      out->path = NewFreeName();
-    }
-  }
-  if (const int error = fs_->Open(out->path, true, &out->file)) return error;
-  uint64_t present = 0;
-  if (const int error = out->file->Size(&present)) return error;
-  out->space = std::make_shared<ZeroedSpace>();
-  if (const int error = fs_->Open(out->path, false, &out->space->file)) return error;
-  out->space->zeroed = present;  // old frames serve as well as zeros: their file id is another one
-  out->size = std::max(out->size, present);
-  out->space->limit = out->size;
-  return 0;
-}
-
-std::string Store::NewFreeName() {
-  char name[32];
-  std::snprintf(name, sizeof name, "/free-%016" PRIx64, NextFileId());  // unlike any that an earlier run left
-  return journal_directory() + name;
-}
 
 int Store::AwaitFlusher(uint32_t lane) {
   std::unique_lock lock(flush_mutex_);
@@ -76,21 +46,6 @@ void Store::AddTailBytes(int64_t bytes) {
     const std::scoped_lock lock(flush_mutex_);
     flush_wake_.notify_one();
   }
-}
-
-void Store::ZeroAheadSoon(const std::shared_ptr<ZeroedSpace>& space) {
-  const auto work = [this, space] {
-    // In small steps, as the committer's own sync waits for whatever is dirty in the file (docs/decisions, 6).
-    const uint64_t target = std::min(space->limit, space->zeroed.load() + kZeroChunkBytes);
-    while (space->zeroed.load() < target && !space->retired.load() && !fatal()) {
-      // A full disk is met by the writer itself when it gets there.
-      if (space->ExtendTo(space->zeroed.load() + kZeroStepBytes) != 0) break;
-      if (const int error = space->file->SyncData())
-        SetFatal(std::string("fdatasync of a journal file: ") + std::strerror(error));
-    }
-    space->extending.store(false);
-  };
-  if (!PostBlocking(work)) space->extending.store(false);
 }
 
 void Store::RunFlusher() {
@@ -173,25 +128,7 @@ int Store::FlushFile(const JournalFile& file) {
     if (!group) continue;  // destroyed
     if (const int error = FlushGroup(group, true)) return FlushFailed(error, group->directory);
   }
-  if (const int error = FreeFile(file)) return FlushFailed(error, file.path);
-  return 0;
-}
-
-int Store::FreeFile(const JournalFile& file) {
-  if (file.space) {
-    // It was retired, so after this nobody zeroes ahead in it any more: the next use of the file must not be hit.
-    const std::scoped_lock lock(file.space->mutex);
-  }
-  std::string free_name;
-  {
-    const std::scoped_lock lock(flush_mutex_);
-    if (file.size == options_.journal_file_bytes && free_files_.size() < kFreeFilesMax) free_name = NewFreeName();
-  }
-  if (const int error = free_name.empty() ? fs_->Remove(file.path) : fs_->Rename(file.path, free_name)) return error;
-  if (const int error = fs_->SyncDirectory(journal_directory())) return error;
-  if (free_name.empty()) return 0;
-  const std::scoped_lock lock(flush_mutex_);
-  free_files_.push_back(free_name);
+  if (const int error = pool_.GiveBack(file)) return FlushFailed(error, file.path);
   return 0;
 }
 

@@ -9,19 +9,11 @@
 #include "plugins/log_wal/store.h"
 
 namespace chronik_log_wal {
+namespace {
 
-int ZeroedSpace::ExtendTo(uint64_t target) {
-  static const std::vector<char> kZeros(128 << 10, 0);
-  const std::scoped_lock lock(mutex);
-  target = std::min(target, limit);
-  for (uint64_t at = zeroed.load(); at < target && !retired.load();) {
-    const uint64_t step = std::min<uint64_t>(kZeros.size(), target - at);
-    if (const int error = file->WriteAt(at, kZeros.data(), step)) return error;
-    at += step;
-    zeroed.store(at, std::memory_order_release);
-  }
-  return 0;
-}
+constexpr uint64_t kGrowBytes = 256ull << 10;  // of a file that was not prepared, at a time
+
+}  // namespace
 
 Lane::~Lane() { Stop(); }
 
@@ -191,8 +183,11 @@ Lane::Outcome Lane::WriteFrame(FrameBuilder& frame) {
     const Outcome rotated = Rotate(bytes);
     if (rotated.status < 0) return rotated;
   }
-  if (position_ + bytes > file_.space->zeroed.load(std::memory_order_acquire)) {
-    if (const int error = file_.space->ExtendTo(position_ + bytes)) return Failed("extending the journal", error);
+  // A file that was not prepared grows, by more than is needed now, so that the next syncs have it easier. A full disk
+  // is met here, where it is not fatal.
+  if (position_ + bytes > file_.zeroed) {
+    const uint64_t end = std::min(file_.size, position_ + bytes + kGrowBytes);
+    if (const int error = file_.ZeroUpTo(end)) return Failed("extending the journal", error);
   }
   FrameHeader header;
   header.file_id = file_.header.file_id;
@@ -208,7 +203,7 @@ Lane::Outcome Lane::WriteFrame(FrameBuilder& frame) {
   ++frame_sequence_;
   unsynced_ = true;
   store_.counters().Add(store_.counters().written_bytes, static_cast<double>(bytes));
-  ZeroAhead();
+  if (position_ >= file_.size / 4 && !std::exchange(file_.asked_for_next, true)) store_.pool().PrepareSoon();
   return {CHR_OK, {}};
 }
 
@@ -225,13 +220,6 @@ int Lane::Sync() {
   durable_sequence_ = frame_sequence_ - 1;
   store_.NoteSync(synced_at_ns_ - start);
   return 0;
-}
-
-void Lane::ZeroAhead() {
-  ZeroedSpace& space = *file_.space;
-  const uint64_t zeroed = space.zeroed.load();
-  if (zeroed >= space.limit || position_ + kZeroChunkBytes / 2 < zeroed || space.extending.exchange(true)) return;
-  store_.ZeroAheadSoon(file_.space);
 }
 
 void Lane::CollectStates(FrameBuilder* states, std::set<uint64_t>* groups) {
@@ -262,10 +250,9 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   CollectStates(&states, &next.groups);
   const uint64_t start_bytes = kFileHeaderBytes + (states.record_count() > 0 ? states.padded_bytes() : 0);
   next.header = {store_.NextFileId(), store_.run(), id_, file_sequence_ + 1, frame_sequence_};
-  next.size = std::max(store_.options().journal_file_bytes, start_bytes + frame_bytes);
-  int error = store_.TakeJournalFile(&next);
-  if (error == 0)
-    error = next.space->ExtendTo(std::max(start_bytes + frame_bytes, std::min(next.size, kZeroChunkBytes / 4)));
+  next.size = start_bytes + frame_bytes;
+  int error = store_.pool().Take(&next, !file_);
+  if (error == 0) error = next.ZeroUpTo(std::min(next.size, start_bytes + frame_bytes + kGrowBytes));
   if (error != 0) {
     (void)store_.fs().Remove(next.path);
     return Failed("creating " + next.path, error);
@@ -275,7 +262,6 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   durable_sequence_ = frame_sequence_ - 1;
   ++file_sequence_;
   if (file_) {
-    file_.space->retired.store(true);
     store_.RetireJournalFile(std::move(file_));
   }
   file_ = std::move(next);

@@ -66,7 +66,6 @@ class Lane {
   int Sync();
   void ApplyRound(std::vector<Operation>& round, chr_status outcome);
   void CompleteRound(std::vector<Operation>& round, const std::string& message);
-  void ZeroAhead();
   Outcome Failed(const std::string& what, int error);
 
   Store& store_;

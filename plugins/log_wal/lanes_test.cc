@@ -126,10 +126,11 @@ TEST_F(LanesTest, AMoveThatTheOldLaneCouldNotRecordIsNotForgottenByTheNextMove) 
   ASSERT_TRUE(rig_->Open(3, 1).ok());
   ASSERT_TRUE(rig_->Open(4, 2).ok());
   for (const uint64_t id : {1, 3, 4}) Append(id, 1);
+  disk_->LimitBytes(disk_->BytesUsed() + 10'000);  // enough for segments
   const uint64_t frames = SmallOptions().journal_file_bytes / kFrameAlign - 1;
   for (uint64_t i = 1; i < frames; ++i) Append(2, 1);  // lane 0 needs a new file for whatever comes next
   ASSERT_EQ(Journal().size(), 3u);
-  disk_->LimitBytes(disk_->BytesUsed() + 10'000);  // enough for segments
+  while (!disk_->Files("/journal/free-").empty()) std::this_thread::yield();  // none could be prepared
   rig_->Close(1);
   ASSERT_EQ(rig_->Open(1, 1).status, CHR_E_NO_SPACE);
   (void)rig_->Open(1, 2);
@@ -144,6 +145,32 @@ TEST_F(LanesTest, AMoveThatTheOldLaneCouldNotRecordIsNotForgottenByTheNextMove) 
   }
   Restart();
   EXPECT_EQ(rig_->Groups(), (std::vector<uint64_t>{2, 3, 4}));
+}
+
+TEST_F(LanesTest, ALaneBeginsWithASmallFileAndHasTheNextOneFilledBeforeItGetsThere) {
+  Options options = SmallOptions();
+  options.journal_file_bytes = 6 << 20;
+  disk_ = std::make_shared<FaultyDisk>(1);
+  Boot(options);
+  ASSERT_TRUE(rig_->Open(1).ok());
+  const std::string first = Journal().front();
+  const size_t first_bytes = disk_->Content(first).size();
+  EXPECT_LT(first_bytes, options.journal_file_bytes);
+  Append(1, 1, first_bytes / 8);
+  EXPECT_TRUE(disk_->Files("/journal/free-").empty()) << "an idle lane needs none";
+  Append(1, 1, first_bytes / 4);
+  const auto filled = [&] {
+    const auto files = disk_->Files("/journal/free-");
+    return !files.empty() && disk_->Content(files.front()).size() == options.journal_file_bytes;
+  };
+  while (!filled()) std::this_thread::yield();
+  EXPECT_EQ(disk_->Content(first).size(), first_bytes);
+  Append(1, 1, first_bytes);
+  EXPECT_TRUE(disk_->Files("/journal/free-").empty() || Journal().front() != first);
+  EXPECT_EQ(disk_->Content(Journal().back()).size(), options.journal_file_bytes);
+  Restart(options);
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
 }
 
 TEST_F(LanesTest, UnderIntervalSyncABarrierMakesWhatPrecedesItDurableAndNothingElseWaits) {

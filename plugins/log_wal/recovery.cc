@@ -30,7 +30,7 @@ Failure Recovery::Run() {
   for (const FoundFile& found : files_) run = std::max(run, found.file.header.run);
   store_.run_ = run + 1;
   store_.next_number_ = number_max_ + 1;
-  store_.free_files_ = std::move(free_files_);
+  store_.pool_.AddFound(std::move(free_files_));
   store_.doomed_.assign(doomed_.begin(), doomed_.end());
   for (FoundFile& found : files_) store_.retired_.push_back(std::move(found.file));
   return {};

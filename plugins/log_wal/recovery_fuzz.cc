@@ -31,6 +31,11 @@ T Load(const std::string& bytes, size_t at) {
   std::memcpy(&value, bytes.data() + at, sizeof value);
   return value;
 }
+// A number that the store counts on from; the very last ones it accepts leave it no room.
+void LeaveRoom(std::string& bytes, size_t at) {
+  const uint64_t number = Load<uint64_t>(bytes, at) & UINT32_MAX;
+  std::memcpy(bytes.data() + at, &number, sizeof number);
+}
 template <class T>
 void Store32(std::string& bytes, size_t at, T value) {
   static_assert(sizeof value == 4);
@@ -81,10 +86,14 @@ class BodyMender {
     const auto type = Load<uint32_t>(body_, start);
     const auto flags = Load<uint32_t>(body_, start + 4);
     if (type < 1 || type > 7) return false;
-    if (((flags & 2) != 0 || type == 3 || type == 6) && !Skip(kStateBytes)) return false;
+    if ((flags & 2) != 0 || type == 3 || type == 6) {
+      if (!Skip(kStateBytes)) return false;
+      for (size_t number = 0; number < 3; ++number) LeaveRoom(body_, start + 16 + 8 * number);
+    }
     if ((flags & 1) != 0 && !Skip(24)) return false;
     if (type == 2 && !Skip(24)) return false;
     if ((type == 4 || type == 5 || type == 7) && !Skip(8)) return false;
+    if (type == 5 || type == 7) LeaveRoom(body_, at_ - 8);
     if (type == 4 && !MendPayload()) return false;
     if (type == 1) {
       if (!Skip(4)) return false;
@@ -157,6 +166,7 @@ class Directory {
     chunks[0].resize(kFileHeaderBytes);
     FileHeader header;
     header.file_id = Load<uint64_t>(chunks[0], 8);
+    if (mend_) LeaveRoom(chunks[0], 16);
     header.run = Load<uint64_t>(chunks[0], 16);
     header.lane = Load<uint32_t>(chunks[0], 24);
     header.sequence = Load<uint64_t>(chunks[0], 32);

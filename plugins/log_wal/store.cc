@@ -84,6 +84,7 @@ void Store::Stop() {
     const std::scoped_lock lock(lanes_mutex_);
     for (auto& [id, lane] : lanes_) lane->Stop();
   }
+  pool_.Stop();
   {
     const std::scoped_lock lock(flush_mutex_);
     stopping_ = true;
@@ -127,6 +128,7 @@ Lane* Store::LaneOf(uint32_t id) {
   auto& lane = lanes_[id];
   if (!lane) {
     lane = std::make_unique<Lane>(*this, id);
+    pool_.AddLane();
     if (lane->Start() != 0) {
       lanes_.erase(id);
       return nullptr;

@@ -20,6 +20,7 @@
 #include "plugins/log_wal/group.h"
 #include "plugins/log_wal/host_view.h"
 #include "plugins/log_wal/journal_file.h"
+#include "plugins/log_wal/journal_pool.h"
 #include "plugins/log_wal/lane.h"
 #include "plugins/log_wal/threads.h"
 
@@ -85,9 +86,9 @@ class Store {
   void SetFatal(const std::string& why);
   // Of every group that exists and lives there, by id.
   std::map<uint64_t, GroupState> StatesOfLane(uint32_t lane);
-  // A file of out->size bytes to write next, recycled or new, under a name that recovery does not look at. An errno;
-  // out->path is set in any case.
-  int TakeJournalFile(JournalFile* out);
+  JournalPool& pool() { return pool_; }
+  // Work that may block, on a thread of the host; Stop waits for it. False: it was not taken.
+  bool PostBlocking(std::function<void()> work);
   void RetireJournalFile(JournalFile file);  // full, or found at start: back once its entries are in segments
   // Waits until the lane may retire one more file. An errno: the flusher cannot write.
   int AwaitFlusher(uint32_t lane);
@@ -96,7 +97,6 @@ class Store {
   void NoteSync(uint64_t ns);
   void NoteCompleted(uint64_t operations);
   void Destroyed(const GroupPtr& group);
-  void ZeroAheadSoon(const std::shared_ptr<ZeroedSpace>& space);
   Counters& counters() { return counters_; }
 
  private:
@@ -107,15 +107,12 @@ class Store {
   Failure MoveGroup(const GroupPtr& group, Lane& to, uint32_t lane_id);
   Failure RecordLeave(const GroupPtr& group);
   static chr_status CommitAndWait(Lane& lane, const GroupPtr& group, Record record);
-  bool PostBlocking(std::function<void()> work);
   void RunFlusher();
-  std::string NewFreeName();
   bool FlushDue() const;
   int FlushOnce();
   int RemoveDoomed(const std::vector<std::string>& doomed);
   int FlushTails();
   int FlushFile(const JournalFile& file);
-  int FreeFile(const JournalFile& file);
   int FlushGroup(const GroupPtr& group, bool sync);
   int WriteTail(const GroupPtr& group, bool* again);
   int WriteCheckpoint(const GroupPtr& group);
@@ -150,13 +147,14 @@ class Store {
   Lane* LaneOf(uint32_t id);
   std::atomic<Lane*> lane_table_[kLanesMax] = {};
 
+  JournalPool pool_{*this};
+
   Mutex flush_mutex_;
   Condition flush_wake_;              // the flusher waits
   Condition retired_room_;            // lanes wait
   std::vector<JournalFile> retired_;  // the front one may be with the flusher
   std::vector<std::string> doomed_;   // directories of destroyed groups
   int flush_error_ = 0;               // why the flusher could not write the last time it tried
-  std::vector<std::string> free_files_;
   bool stopping_ = false;
   std::atomic<int64_t> tail_bytes_{0};
   Thread flusher_;
