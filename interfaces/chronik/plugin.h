@@ -15,7 +15,7 @@ CHR_C_BEGIN
 
 /* One key of [plugins.<kind>]. The host parses, checks, defaults, documents and redacts it. frozen */
 typedef struct chr_option {
-  const char* key;   /* "journal_file_size"; [a-z][a-z0-9_]* */
+  const char* key;   /* "journal_file_size"; [a-z][a-z0-9_]*, not "plugin" or "sha256", which are the host's */
   const char* type;  /* "string" "int" "bytes" "duration" "bool" "float" "enum:a,b,c" "path" "secret" */
   const char* dflt;  /* as it would stand in the file: "64MiB", "10ms"; NULL: the key is required */
   const char* range; /* "1MiB..8GiB", inclusive, or NULL */

@@ -191,6 +191,7 @@ Result<OptionSpec> MakePluginOption(std::string_view kind, std::string_view key,
   };
   if (!IsKeyName(key)) return refuse("a key is [a-z][a-z0-9_]*");
   if (key == "plugin") return refuse("this key names the plugin itself");
+  if (key == "sha256") return refuse("this key pins the plugin's file");
   if (const Status status = SetPluginType(type, &spec); !status.ok()) return refuse(status.error().message);
   const bool numeric = spec.type == OptionType::kInt || spec.type == OptionType::kBytes ||
                        spec.type == OptionType::kDuration || spec.type == OptionType::kFloat;

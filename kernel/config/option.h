@@ -63,7 +63,8 @@ struct OptionSpec {
 
 // A plugin's own option, from the texts of its chr_option (<chronik/plugin.h>): type is "string" "int" "bytes"
 // "duration" "bool" "float" "enum:a,b,c" "path" or "secret"; no default: required. Refuses what the ABI does not allow:
-// the key's form or the reserved key "plugin", an unknown type, a default that is not of the type or out of range.
+// the key's form or the reserved keys "plugin" and "sha256", an unknown type, a default that is not of the type or out
+// of range.
 Result<OptionSpec> MakePluginOption(std::string_view kind, std::string_view key, std::string_view type,
                                     std::optional<std::string_view> default_text, std::string_view range,
                                     std::string_view doc, bool dynamic);

@@ -194,6 +194,7 @@ TEST(PluginOptions, ABrokenTableIsRefusedWithTheOptionsName) {
   EXPECT_THAT(error("Size", "int", "1", ""), HasSubstr("'Size': a key is [a-z][a-z0-9_]*"));
   EXPECT_THAT(error("", "int", "1", ""), HasSubstr("a key is"));
   EXPECT_THAT(error("plugin", "int", "1", ""), HasSubstr("names the plugin itself"));
+  EXPECT_THAT(error("sha256", "string", "1", ""), HasSubstr("pins the plugin's file"));
   EXPECT_THAT(error("a", "number", "1", ""), HasSubstr("unknown type 'number'"));
   EXPECT_THAT(error("a", "enum:", "1", ""), HasSubstr("without a choice"));
   EXPECT_THAT(error("a", "enum:x,y", "z", ""), HasSubstr("its default: 'z' is not one of x, y"));

@@ -46,7 +46,7 @@ PluginSettings MakePluginSettings(const Config& config, const std::string& kind)
   PluginSettings settings;
   settings.kind = kind;
   for (const Entry& entry : config.entries()) {
-    if (entry.spec.section != "plugins." + kind) continue;
+    if (entry.spec.section != "plugins." + kind || entry.spec.key == "sha256") continue;
     if (entry.spec.key != "plugin") {
       settings.options.push_back({entry.spec.key, entry.spec.type, entry.value});
     } else if (const auto& plugin = std::get<std::string>(entry.value); plugin != "none") {

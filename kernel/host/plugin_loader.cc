@@ -4,14 +4,18 @@
 #include <dlfcn.h>
 
 #include <boost/dll/shared_library.hpp>
+#include <cctype>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
 #include "kernel/host/plugin_descriptor.h"
 #include "kernel/host/plugin_elf.h"
 #include "kernel/host/plugin_path.h"
+#include "kernel/host/sha256.h"
 
 namespace chronik::host {
 namespace {
@@ -35,6 +39,32 @@ Status CheckEnvironment(const LoadRules& rules) {
   return {};
 }
 
+Result<std::string> FileSha256(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (!in.good() && !in.eof()) return Refuse(file, "cannot be read");
+  return Sha256(bytes);
+}
+
+Status CheckPin(const fs::path& file, const std::string& pin, bool required) {
+  if (pin.empty() && !required) return {};
+  const Result<std::string> sha256 = FileSha256(file);
+  if (!sha256.ok()) return sha256.error();
+  if (pin.empty()) {
+    return Refuse(file, "plugins.require_pin is set and no pin given; if this file is the right one, set sha256 = \"" +
+                            *sha256 + "\" beside its name");
+  }
+  std::string wanted = pin;
+  for (char& c : wanted) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (wanted.size() != sha256->size() || wanted.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return Refuse(file, "the pin sha256 = \"" + pin + "\" is not 64 hexadecimal digits; sha256sum prints them");
+  if (wanted != *sha256) {
+    return Refuse(file, "its SHA-256 is " + *sha256 + ", not the " + wanted +
+                            " that is pinned; install the pinned file, or change sha256 beside its name");
+  }
+  return {};
+}
+
 // RTLD_NOW: a symbol that is missing shows now, not in the first rare call. Kept for ever: unloading code that may
 // still run is how plugin hosts crash.
 Result<chr_plugin_main_fn> LoadMain(const fs::path& file) {
@@ -54,12 +84,13 @@ Result<chr_plugin_main_fn> LoadMain(const fs::path& file) {
 
 }  // namespace
 
-Result<LoadedPluginPtr> LoadPlugin(const LoadRules& rules, const std::string& name) {
+Result<LoadedPluginPtr> LoadPlugin(const LoadRules& rules, const std::string& name, const std::string& pin) {
   CHRONIK_RETURN_IF_ERROR(CheckEnvironment(rules));
   const Result<fs::path> file = FindPlugin(rules.directory, name);
   if (!file.ok()) return file.error();
   const Result<FileIdentity> before = IdentifyFile(*file);
   if (!before.ok()) return before.error();
+  CHRONIK_RETURN_IF_ERROR(CheckPin(*file, pin, rules.require_pin));
   CHRONIK_RETURN_IF_ERROR(CheckElf(*file));
   const Result<chr_plugin_main_fn> main = LoadMain(*file);
   if (!main.ok()) return main.error();
@@ -73,8 +104,12 @@ Result<std::vector<ListedPlugin>> ListPlugins(const LoadRules& rules) {
   CHRONIK_RETURN_IF_ERROR(CheckEnvironment(rules));
   CHRONIK_RETURN_IF_ERROR(CheckPluginDirectory(rules.directory));
   std::vector<ListedPlugin> out;
+  LoadRules unpinned = rules;
+  unpinned.require_pin = false;
   for (const std::string& name : PluginNames(rules.directory)) {
-    out.push_back({name, rules.directory / (name + ".so"), LoadPlugin(rules, name)});
+    const fs::path file = rules.directory / (name + ".so");
+    const auto sha256 = FileSha256(file);
+    out.push_back({name, file, sha256.ok() ? *sha256 : "", LoadPlugin(unpinned, name)});
   }
   return out;
 }

@@ -59,18 +59,22 @@ using LoadedPluginPtr = std::shared_ptr<const LoadedPlugin>;
 struct LoadRules {
   std::filesystem::path directory;  // see CheckPluginDirectory
   bool allow_ld_env = false;        // accept LD_PRELOAD and LD_LIBRARY_PATH
+  bool require_pin = false;         // every plugin's file must be pinned
 };
 
 // `name`: "log_wal" or "log_wal.so". One line on refusal: plugin, file, what it offers, what this host speaks, what to
 // do. Any thread. Runs the file's initialisers and chronik_plugin_main_v1, after the file itself was found in order.
-Result<LoadedPluginPtr> LoadPlugin(const LoadRules& rules, const std::string& name);
+// `pin`: the file's SHA-256, in hexadecimal; empty: any file will do. It says nothing of the libraries that the plugin
+// needs.
+Result<LoadedPluginPtr> LoadPlugin(const LoadRules& rules, const std::string& name, const std::string& pin = {});
 
 struct ListedPlugin {
   std::string name;
   std::filesystem::path path;
+  std::string sha256;  // of the file; empty: it cannot be read
   Result<LoadedPluginPtr> plugin;
 };
-// Every .so in the directory, for --list-plugins. Loads them all.
+// Every .so in the directory, for --list-plugins. Loads them all, pinned or not.
 Result<std::vector<ListedPlugin>> ListPlugins(const LoadRules& rules);
 
 // The interface ids that this host speaks: "chronik.log_store/1, ...".

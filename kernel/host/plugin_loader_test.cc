@@ -10,6 +10,7 @@
 
 #include "kernel/host/plugin_loader.h"
 #include "kernel/host/plugin_test_support.h"
+#include "kernel/host/sha256.h"
 
 namespace chronik::host {
 namespace {
@@ -187,6 +188,43 @@ TEST_F(PluginLoaderTest, RefusesAnEnvironmentThatChangesWhatIsLoaded) {
     EXPECT_TRUE(LoadPlugin({FixtureDirectory(), true}, "fixture_store").ok());
     ::unsetenv(variable);
   }
+}
+
+TEST_F(PluginLoaderTest, APinnedFileIsLoadedAndNoOther) {
+  const ScratchDirectory dir;
+  const fs::path file = dir.AddFixture("fixture_store", "pinned.so");
+  const std::string sha256 = Sha256(ReadFile(file));
+  const LoadRules rules{dir.path(), true};
+  const auto refusal = [&](const LoadRules& by, const std::string& pin) {
+    const auto plugin = LoadPlugin(by, "pinned", pin);
+    return plugin.ok() ? "accepted" : plugin.error().message;
+  };
+  EXPECT_EQ(refusal(rules, sha256), "accepted");
+  std::string upper = sha256;
+  for (char& c : upper) c = static_cast<char>(std::toupper(c));
+  EXPECT_EQ(refusal(rules, upper), "accepted");
+  EXPECT_EQ(refusal(rules, ""), "accepted");
+  EXPECT_THAT(refusal(rules, std::string(64, 'a')),
+              AllOf(HasSubstr(file.string()), HasSubstr("its SHA-256 is " + sha256), HasSubstr("pinned")));
+  for (const std::string& bad : {sha256.substr(1), sha256 + "0", std::string(64, 'g')})
+    EXPECT_THAT(refusal(rules, bad), HasSubstr("not 64 hexadecimal digits"));
+
+  LoadRules strict = rules;
+  strict.require_pin = true;
+  EXPECT_EQ(refusal(strict, sha256), "accepted");
+  EXPECT_THAT(refusal(strict, ""), AllOf(HasSubstr("plugins.require_pin"), HasSubstr("\"" + sha256 + "\"")));
+  EXPECT_EQ(ListPlugins(strict)->at(0).sha256, sha256);
+  EXPECT_TRUE(ListPlugins(strict)->at(0).plugin.ok());
+
+  // One byte more at the end: still a good ELF file, not the pinned one.
+  std::ofstream(file, std::ios::binary | std::ios::app) << '\0';
+  EXPECT_THAT(refusal(rules, sha256), HasSubstr("that is pinned"));
+}
+
+// What is refused was not even looked into: this fixture's constructor aborts.
+TEST_F(PluginLoaderTest, AFileThatIsNotThePinnedOneDoesNotRun) {
+  EXPECT_THAT(LoadPlugin({FixtureDirectory(), true}, "fixture_two_symbols", std::string(64, '0')).error().message,
+              HasSubstr("pinned"));
 }
 
 TEST_F(PluginLoaderTest, ListsEveryFileWithItsPluginOrTheReason) {

@@ -39,6 +39,7 @@ host::LoadRules Rules(config::Loader& loader) {
   if (const auto directory = loader.Peek("broker.plugin_dir"))
     rules.directory = fs::absolute(std::get<std::string>(*directory));
   if (const auto allowed = loader.Peek("plugins.allow_ld_env")) rules.allow_ld_env = std::get<bool>(*allowed);
+  if (const auto required = loader.Peek("plugins.require_pin")) rules.require_pin = std::get<bool>(*required);
   return rules;
 }
 
@@ -76,7 +77,9 @@ Result<Setup> SetUp(const config::CommandLine& command_line) {
   for (const std::string kind : kKinds) {
     const std::string name = loader.PluginName(kind);
     if (name.empty()) continue;
-    const auto loaded = host::LoadPlugin(rules, name);
+    const auto pin = loader.Peek("plugins." + kind + ".sha256");
+    if (!pin) continue;  // Finish says what is wrong with it
+    const auto loaded = host::LoadPlugin(rules, name, std::get<std::string>(*pin));
     Status usable = loaded.ok() ? CheckKind(kind, **loaded) : Status(loaded.error());
     if (usable.ok()) usable = AddOptions(loader, kind, name, **loaded);
     if (!usable.ok()) {
@@ -122,7 +125,8 @@ Result<std::string> ListPlugins(const config::CommandLine& command_line) {
       continue;
     }
     const host::LoadedPlugin& p = **plugin.plugin;
-    out << p.path.string() << "\n  id " << p.id << ", version " << p.version << ", built with " << p.built_with << "\n";
+    out << p.path.string() << "\n  id " << p.id << ", version " << p.version << ", built with " << p.built_with
+        << "\n  sha256 " << plugin.sha256 << "\n";
     for (const host::PluginInterface& i : p.interfaces) {
       out << "  interface " << i.id << ", table of " << i.size << " bytes"
           << (i.known ? "" : " (not spoken by this broker)") << "\n";

@@ -20,15 +20,20 @@ constexpr const char* kConnectionsGauge = "chronik_connections";
 constexpr const char* kMemoryGauge = "chronik_request_memory_bytes";
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 
-// Runs `task` on the shard and waits until it ran.
+constexpr auto kGrace = std::chrono::seconds(1);
+
+// Runs `task` on the shard and waits until it ran; not longer than a grace after `until`, as a shard may be stuck in a
+// plugin, and its process must still end.
 template <class F>
-void RunOn(Shard& shard, F task) {
-  std::promise<void> ran;
-  shard.Post([&] {
+void RunOn(Shard& shard, std::chrono::steady_clock::time_point until, F task) {
+  auto ran = std::make_shared<std::promise<void>>();
+  std::future<void> done = ran->get_future();
+  shard.Post([task, ran] {
     task();
-    ran.set_value();
+    ran->set_value();
   });
-  ran.get_future().wait();
+  if (done.wait_until(until + kGrace) != std::future_status::ready)
+    CHRONIK_LOG(kError) << "a shard is stuck: its connections are not closed";
 }
 
 }  // namespace
@@ -135,16 +140,16 @@ void Server::Accept(Dispatcher& dispatcher) {
 
 void Server::Stop(std::chrono::milliseconds deadline) {
   const auto until = std::chrono::steady_clock::now() + deadline;
-  RunOn(*impl_->accepting, [impl = impl_.get()] {
+  RunOn(*impl_->accepting, until, [impl = impl_.get()] {
     impl->stopping = true;
     impl->accepting->Cancel(impl->retry);
     boost::system::error_code ignored;
     impl->acceptor.close(ignored);
   });
   // From here on no shard is given a connection: what was admitted before is in its queue already.
-  const auto for_each_connection = [this](auto call) {
+  const auto for_each_connection = [this, until](auto call) {
     for (const auto& shard : impl_->state->shards) {
-      RunOn(*shard->shard, [&s = *shard, call] {
+      RunOn(*shard->shard, until, [&s = *shard, call] {
         s.draining = true;
         const auto open = s.connections;  // closing takes them off the set
         for (const auto& connection : open) call(*connection);

@@ -157,6 +157,16 @@ TEST_F(ServerTest, AHeldRequestMayOutliveTheServer) {
   EXPECT_TRUE(client.Closed());
 }
 
+TEST_F(ServerTest, AStuckShardDoesNotHoldUpStop) {
+  const CapturedLog log;
+  Start({}, 2);
+  std::promise<void> release;
+  shards_[1]->Post([&] { release.get_future().wait(); });
+  server_->Stop(std::chrono::milliseconds(1));
+  EXPECT_THAT(CapturedLog::lines(), Contains(HasSubstr("a shard is stuck")));
+  release.set_value();
+}
+
 TEST_F(ServerTest, StopTwiceAndStopOfAServerThatNeverListenedReturn) {
   Start();
   server_->Stop(kPatience);

@@ -4,6 +4,7 @@
 Method: the real binary on a copy of the plugin directory that is then damaged.
 """
 
+import hashlib
 import os
 import pathlib
 import re
@@ -40,7 +41,7 @@ class Plugins(unittest.TestCase):
         for name, identity, interface in (("log_wal", "chronik.log.wal", "chronik.log_store/1"),
                                           ("log_memory", "chronik.log.memory", "chronik.log_store/1"),
                                           ("metrics_prometheus", "chronik.metrics.prometheus", "chronik.metrics_exporter/1")):
-            self.assertRegex(result.stdout, rf"{re.escape(str(self.plugins))}/{name}\.so\n\s+id {identity}, version \S+.*\n\s+interface {interface}")
+            self.assertRegex(result.stdout, rf"{re.escape(str(self.plugins))}/{name}\.so\n\s+id {identity}, version \S+.*\n\s+sha256 [0-9a-f]{{64}}\n\s+interface {interface}")
 
     def test_a_missing_plugin_is_named_with_what_is_there(self):
         (self.plugins / "log_wal.so").rename(self.plugins / "log_vault.so")
@@ -51,6 +52,20 @@ class Plugins(unittest.TestCase):
         (self.plugins / "log_wal.so").write_bytes(whole[:5000])
         self.refused(self.chronikd("--check-config"), "log_wal.so")
         self.assertNotEqual(self.chronikd("--list-plugins").returncode, 0)
+
+    def test_a_pinned_plugin_is_the_only_one_that_is_loaded(self):
+        pin = hashlib.sha256((self.plugins / "log_wal.so").read_bytes()).hexdigest()
+        self.assertIn(f"sha256 {pin}", self.chronikd("--list-plugins").stdout)
+        config = self.root / "pins.toml"
+        text = f'[plugins.log_store]\nsha256 = "{pin}"\n'
+        config.write_text(text)
+        self.assertEqual(self.chronikd("--check-config", "--config", config).returncode, 0)
+        config.write_text("[plugins]\nrequire_pin = true\n" + text)
+        self.refused(self.chronikd("--check-config", "--config", config), "plugins.metrics_exporter", "require_pin")
+        config.write_text(text)
+        with open(self.plugins / "log_wal.so", "ab") as file:
+            file.write(b"\0")
+        self.refused(self.chronikd("--check-config", "--config", config), "log_wal.so", pin, "pinned")
 
     def test_a_world_writable_directory_or_file_is_refused(self):
         self.plugins.chmod(0o777)
