@@ -9,7 +9,9 @@
  *   Entries of an append have consecutive indexes; their terms never decrease; base_offset of each equals the sum of
  *   base_offset and offset_count of its predecessor.
  * Plugin guarantees: no completion from inside a call of the host; completions of one group in submission order; after
- * an operation of a group failed, its later operations in flight fail with CHR_E_CANCELLED; an operation is atomic:
+ * an operation of a group failed, its later operations in flight fail with CHR_E_CANCELLED (once none is in flight the
+ * group takes operations again, on what is there: the host may not know of the failure yet, so none of its operations
+ * but for entries that follow others relies on one that has not completed); an operation is atomic:
  * after a crash either all or nothing of it is there. A completed append of a durable store survives power loss. A
  * failed fsync poisons the instance: it calls the host's fatal(), then every operation in flight and every later call
  *   returns CHR_E_FATAL, and nothing is retried (fsync after a failed fsync may lie: Rebello et al., USENIX ATC 2020). */

@@ -97,6 +97,7 @@ struct LogStore::PendingOp {
   Offset offset;   // reset
   Bytes blob;
   DoneCallback done;
+  std::vector<std::unique_ptr<PendingOp>> refused = {};  // later ones of its group, which the store refused at once
   // Those that the store has, as a list.
   PendingOp* before = nullptr;
   PendingOp* after = nullptr;
@@ -372,19 +373,27 @@ bool LogStore::SubmitHead(Lane& l) {
     l.busy = true;
     return false;
   }
-  // The operation at the head was refused for good. Its group cannot go on without it.
+  // The operation at the head was refused for good. If one of its group that is in flight has failed, that is why: it
+  // was built on that one. So it is answered after the newest of those.
   std::unique_ptr<PendingOp> refused = std::move(l.queue.front());
   l.queue.pop_front();
-  refused->done(FromAbi(status, {}));
+  PendingOp* newest = l.in_flight;
+  while (newest != nullptr && newest->group != refused->group) newest = newest->after;
+  if (newest != nullptr) {
+    newest->refused.push_back(std::move(refused));
+  } else {
+    refused->done(FromAbi(status, {}));
+  }
   return true;
 }
 
 void LogStore::Complete(Lane& l, const std::vector<chr_log_cqe>& cqes, const std::string& message) {
   for (const chr_log_cqe& cqe : cqes) {
     std::unique_ptr<PendingOp> op = l.Take(reinterpret_cast<PendingOp*>(static_cast<uintptr_t>(cqe.tag)));
-    DoneCallback done = std::move(op->done);
-    op.reset();
-    done(cqe.status < 0 ? Status(FromAbi(cqe.status, message)) : Status());
+    op->append = {};
+    op->done(cqe.status < 0 ? Status(FromAbi(cqe.status, message)) : Status());
+    const chr_status refused_with = cqe.status < 0 ? CHR_E_CANCELLED : CHR_E_INVALID;
+    for (std::unique_ptr<PendingOp>& refused : op->refused) refused->done(FromAbi(refused_with, {}));
   }
   Flush(l);
 }

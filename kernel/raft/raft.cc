@@ -174,9 +174,12 @@ Persist& Impl::OpenPersist() {
 
 void Impl::FinishStep(SoftState before) {
   if (persist_open_) {
-    // The commit index rides along, it is never worth a write of its own.
-    if (hard_state_dirty_ || saved_commit_ != commit()) out_->persist.back().hard_state = hard_;
-    saved_commit_ = commit();
+    // The commit index rides along, it is never worth a write of its own. Not beyond what is known to be durable: a
+    // write before this one may yet fail, and then this one must not speak of its entries.
+    HardState saved = hard_;
+    if (!out_->persist.back().reset) saved.commit = std::min(commit(), durable_);
+    if (hard_state_dirty_ || saved_commit_ != saved.commit) out_->persist.back().hard_state = saved;
+    saved_commit_ = saved.commit;
     hard_state_dirty_ = false;
   }
   if (const SoftState now = soft_state(); now != before) out_->soft_state = now;

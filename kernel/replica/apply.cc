@@ -139,9 +139,9 @@ Bytes Replica::EncodeState() const {
   return replica::EncodeCheckpoint(checkpoint);
 }
 
-// Not while the state is ahead of the log: a checkpoint vouches for the log up to where it stands.
+// Not while the state is ahead of the log on disk: a checkpoint vouches for the log up to where it stands.
 void Replica::WriteCheckpoint() {
-  if (checkpoint_in_flight_ || refused_ || failed_ || !raft_) return;
+  if (checkpoint_in_flight_ || refused_ || failed_ || !raft_ || applied_.index > durable_) return;
   if (raft_->TermAt(applied_.index) != applied_.term) return;
   checkpoint_in_flight_ = true;
   applied_bytes_ = 0;

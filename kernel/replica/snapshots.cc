@@ -115,7 +115,7 @@ void Replica::TickSnapshots() {
 void Replica::TruncatePrefix(LogIndex first, log::DoneCallback done) {
   CHRONIK_CHECK(!truncated_) << "one truncation at a time";
   CHRONIK_CHECK(first <= applied_.index + 1) << first << " is not applied yet, only " << applied_.index;
-  const bool ahead = !raft_ || first > raft_->commit_index() + 1;
+  const bool ahead = !raft_ || first > std::min(raft_->commit_index(), durable_) + 1;
   if (refused_ || closing_ || ahead) {
     return done(refused_ ? *refused_ : Error{ErrorCode::kOverloaded, "the log has to catch up with its state first"});
   }
