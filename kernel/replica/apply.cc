@@ -160,6 +160,7 @@ void Replica::OnCheckpoint(LogIndex applied, const Status& status) {
     CHRONIK_LOG(kWarn) << "group " << options_.group << ": checkpoint: " << status.error();
   }
   if (to_install_) return InstallPulled();
+  if (!status.ok()) return OnTruncated(status);
   TruncateNow();
 }
 

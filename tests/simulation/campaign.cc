@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
+#include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -19,7 +20,8 @@
 namespace chronik::sim {
 namespace {
 
-constexpr int kFailed = 3;  // exit code of a process that found something
+constexpr int kFailed = 3;             // exit code of a process that found something
+constexpr unsigned kSecondsMax = 300;  // of real time for one run, which takes one or two
 
 // What parent and children share.
 struct Shared {
@@ -67,8 +69,15 @@ uint64_t g_seed = 0;
   _exit(kFailed);
 }
 
+// Of a run that a signal ends. Only what a signal handler may do.
+void OnSignal(int signal) {
+  ExitFailed(signal == SIGALRM ? "the run does not end: it keeps itself busy at one moment"
+                               : "the run ended with a signal: a fault of memory, or of the stack");
+}
+
 void RunSeed(RunOptions options, uint64_t seed) {
   g_seed = seed;
+  alarm(kSecondsMax);
   options.seed = seed;
   const RunResult result = Run(options);
   if (!result.violation.empty()) ExitFailed(result.violation.c_str());
@@ -89,6 +98,7 @@ pid_t Spawn(Shared* shared, Body body) {
   CHRONIK_CHECK(child >= 0) << "fork: " << std::strerror(errno);
   if (child != 0) return child;
   g_shared = shared;
+  for (const int signal : {SIGALRM, SIGSEGV, SIGBUS, SIGFPE}) std::signal(signal, &OnSignal);
   internal::SetCheckFailureHook([](const char* text) { ExitFailed(text); });
   // Simulated disks fail all the time; what the kernel says to that would be the same line for ever.
   SetLogSink([](LogLevel, const char*, int, std::string_view) {});

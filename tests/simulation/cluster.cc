@@ -92,7 +92,7 @@ void Cluster::Kill(size_t slot, Loss loss, Duration down) {
   s.broker->Kill();
   dying_.push_back(std::move(s.broker));
   for (Slot& other : slots_) {
-    if (other.broker && scheduler_.random().Percent(50)) other.broker->PeerLost(s.id);
+    if (other.broker && scheduler_.random().Percent(hint_percent_)) other.broker->PeerLost(s.id);
   }
   if (stopping_ || s.restart_due) return;
   s.restart_due = true;

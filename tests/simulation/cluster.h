@@ -44,6 +44,8 @@ class Cluster {
   // The node's disk goes, and another node takes its place: at most one at a time, or acked data may be lost with
   // good reason. False: not now.
   bool Replace(size_t slot);
+  // How many of the others see that a killed node's connections broke; the rest waits for its election timeout.
+  void SetHints(uint64_t percent) { hint_percent_ = percent; }
   // Marks a node whose disk was damaged in silence; it is replaced some time later. False: not now, do not damage it.
   bool Suspect(size_t slot);
   // All nodes vote in all groups, and nobody else is damaged: a minority may be lost.
@@ -93,6 +95,7 @@ class Cluster {
   std::vector<size_t> want_learners_;
   std::optional<size_t> replacing_;
   std::optional<size_t> suspect_;
+  uint64_t hint_percent_ = 50;
   bool stopping_ = false;
   std::string violation_;
 };
