@@ -158,6 +158,7 @@ void Replica::OnCheckpoint(LogIndex applied, const Status& status) {
     checkpoint_index_ = applied;
   } else {
     CHRONIK_LOG(kWarn) << "group " << options_.group << ": checkpoint: " << status.error();
+    OnOtherFailed(status.error());
   }
   if (to_install_) return InstallPulled();
   if (!status.ok()) return OnTruncated(status);

@@ -107,6 +107,11 @@ void Replica::OnAppendFailed(const Error& error) {
   }
 }
 
+// Of an operation that is no append: those in flight behind it are cancelled, so this is where a full disk is seen.
+void Replica::OnOtherFailed(const Error& error) {
+  if (error.code == ErrorCode::kNoSpace && raft_ && !failed_) OnAppendFailed(error);
+}
+
 void Replica::FailForGood(Error error) {
   if (failed_) return;
   CHRONIK_LOG(kError) << "group " << options_.group << ": " << error << "; this replica takes no more writes";

@@ -81,6 +81,7 @@ void Replica::OpenGroup(log::OpenedGroup opened, std::vector<raft::Configuration
   while (configurations.size() > 1 && configurations.back().index > known) configurations.pop_back();
   opened_ = std::move(opened);
   configurations_ = std::move(configurations);
+  raft_.reset();  // one that knows of entries which the disk did not take must say nothing more
   log_begin_ = bounds.previous;
   first_offset_ = bounds.first_offset;
   durable_ = bounds.last_index;

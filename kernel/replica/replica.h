@@ -164,6 +164,7 @@ class Replica {
   log::Entry MakeProposed(const raft::EntryMeta& meta);
   void OnPersisted(uint64_t generation, uint64_t sequence, Status status);
   void OnAppendFailed(const Error& error);
+  void OnOtherFailed(const Error& error);
   void FailForGood(Error error);
   void RestartWhenIdle();
   void ProbeForSpace();

@@ -83,9 +83,12 @@ void Replica::InstallPulled() {
                     [this, generation = generation_](Status status) {
                       const bool stale = generation != generation_ || refused_ || failed_ || closing_;
                       checkpoint_in_flight_ = false;
-                      if (!status.ok())
+                      if (!status.ok()) {
                         CHRONIK_LOG(kWarn) << "group " << options_.group << ": snapshot: " << status.error();
-                      if (status.ok() && !stale) OnPulledIsDurable();
+                        if (!stale) OnOtherFailed(status.error());
+                      } else if (!stale) {
+                        OnPulledIsDurable();
+                      }
                       to_install_.reset();
                       OperationDone();
                     });
@@ -148,6 +151,7 @@ void Replica::TruncateNow() {
                               status = durable.error();
                             }
                           }
+                          if (generation == generation_ && !status.ok()) OnOtherFailed(status.error());
                           OnTruncated(status);
                           OperationDone();
                         });

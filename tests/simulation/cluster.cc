@@ -54,7 +54,25 @@ void Cluster::Violate(const std::string& what) {
 void Cluster::Send(NodeId from, GroupId group, replica::PeerMessage message) {
   const auto sender = SlotOf(from);
   const auto receiver = SlotOf(message.to);
-  if (sender && receiver) network_.Send(*sender, *receiver, group, std::move(message));
+  if (!sender || !receiver) return;
+  NoteMessage(group, message);
+  network_.Send(*sender, *receiver, group, std::move(message));
+}
+
+// kind: position in the variants, 10 and up if it is no message of the core's.
+void Cluster::NoteMessage(GroupId group, const replica::PeerMessage& message) {
+  const auto* raft = std::get_if<replica::RaftMessage>(&message.body);
+  if (raft == nullptr)
+    return scheduler_.Note("send", {group.value, message.from.value, message.to.value, 10 + message.body.index()});
+  const raft::Message& m = raft->message;
+  uint64_t first = 0;
+  uint64_t second = raft->entries.size();
+  if (const auto* append = std::get_if<raft::AppendRequest>(&m.body)) first = append->previous.index.value;
+  if (const auto* answer = std::get_if<raft::AppendResponse>(&m.body)) {
+    first = answer->rejected ? answer->rejected_index.value : answer->match.value;
+    second = answer->rejected ? 1 : 0;
+  }
+  scheduler_.Note("send", {group.value, m.from.value, m.to.value, m.body.index(), m.term.value, first, second});
 }
 
 std::optional<size_t> Cluster::SlotOf(NodeId id) const {

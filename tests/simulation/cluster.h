@@ -78,6 +78,7 @@ class Cluster {
   bool nobody_knows_better(GroupId group, Term term);
   void Boot(size_t slot);
   void Send(NodeId from, GroupId group, replica::PeerMessage message);
+  void NoteMessage(GroupId group, const replica::PeerMessage& message);
   void OnFatal(NodeId node, bool corrupt, const std::string& why);
   void Bury();
   std::optional<size_t> SlotOf(NodeId id) const;
