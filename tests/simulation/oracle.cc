@@ -70,14 +70,17 @@ void Oracle::OnHighWatermark(GroupId group, NodeId node, Offset before, Offset a
   if (after < before) Violated(group, node, "the high watermark fell");
 }
 
+// One that was deposed without knowing it may get here late, and lack what a later leader committed.
 void Oracle::OnReady(GroupId group, const replica::Replica& replica, NodeId node) {
   Group& g = groups_[group];
+  const Term own = replica.soft_state().term;
   for (LogIndex i = replica.first_index(); i.value <= g.committed.size(); ++i) {
-    if (replica.raft()->TermAt(i) != At(group, i)->term) {
+    const Term term = At(group, i)->term;
+    if (term > own) return;
+    if (replica.raft()->TermAt(i) != term) {
       return Violated(group, node,
                       "leader completeness: entry " + std::to_string(i.value) +
-                          " was committed and is not in the log of the leader of term " +
-                          std::to_string(replica.soft_state().term.value));
+                          " was committed and is not in the log of the leader of term " + std::to_string(own.value));
     }
   }
   if (replica.high_watermark() < g.high_watermark) Violated(group, node, "a new leader's high watermark is lower");
