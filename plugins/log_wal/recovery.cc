@@ -25,7 +25,11 @@ Failure Recovery::Run() {
   if (Failure f = CheckChains(); !f.ok()) return f;
   if (Failure f = Replay(); !f.ok()) return f;
   if (Failure f = CheckGroups(); !f.ok()) return f;
-  if (Failure f = SyncFiles(); !f.ok()) return f;
+  for (FoundFile& found : files_) {
+    if (Failure f = MakeDurable(found); !f.ok()) return f;
+  }
+  if (const int error = store_.fs().SyncDirectory(store_.journal_directory()))
+    return Io(store_.journal_directory(), error);
   uint64_t run = 0;
   for (const FoundFile& found : files_) run = std::max(run, found.file.header.run);
   store_.run_ = run + 1;
@@ -90,9 +94,20 @@ Failure Recovery::ReadFrames(FoundFile& found) {
     found.frames.push_back({at, *header});
     at = AlignUp(at + kFrameHeaderBytes + header->body_bytes);
   }
-  found.end = at;
+  found.end = std::min<uint64_t>(at, content.size());
   found.later_frames = HasSyncedFrameBehind(found, content);
+  KeepWindow(found, content);
   return {};
+}
+
+void Recovery::KeepWindow(FoundFile& found, const Buffer& content) {
+  if (found.frames.empty()) return;
+  const uint64_t durable = found.frames.back().header.durable_sequence;
+  const auto first = std::find_if(found.frames.begin(), found.frames.end(),
+                                  [&](const Frame& frame) { return frame.header.sequence > durable; });
+  if (first == found.frames.end()) return;
+  found.unvouched = first->position;
+  found.window = Buffer::Copy(content.data() + first->position, found.end - first->position);
 }
 
 // A frame tells up to where the journal was synced when it was written: a damaged one below that is no torn write.
@@ -130,13 +145,19 @@ Failure Recovery::CheckChains() {
   return {};
 }
 
-// What was read may be in the page cache only; nobody may be told that it is durable before it is.
-Failure Recovery::SyncFiles() {
-  for (FoundFile& found : files_) {
-    if (const int error = found.file.file->SyncData()) return Io("fdatasync of " + found.file.path, error);
+// What was read may be in the page cache only, and nobody may be told that it is durable before it is. A sync alone
+// does not do: after a failed one Linux has the pages marked clean though they never reached the disk (Rebello et al.,
+// "Can Applications Recover from fsync Failures?", USENIX ATC 2020), so that later ones have nothing to write. The
+// bytes that no successful sync is known to cover are written again, in place: the same ones, so that a cut on the way
+// does no harm.
+Failure Recovery::MakeDurable(FoundFile& found) {
+  File& file = *found.file.file;
+  if (found.window.size() > 0) {
+    if (const int error = file.WriteAt(found.unvouched, found.window.data(), found.window.size()))
+      return Io("writing " + found.file.path + " again", error);
+    found.window = {};
   }
-  if (const int error = store_.fs().SyncDirectory(store_.journal_directory()))
-    return Io(store_.journal_directory(), error);
+  if (const int error = file.SyncData()) return Io("fdatasync of " + found.file.path, error);
   return {};
 }
 

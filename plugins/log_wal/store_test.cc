@@ -364,6 +364,41 @@ TEST_F(StoreTest, AFailedSyncIsFatalForGood) {
   EXPECT_EQ(rig_->host().fatal_reports().size(), 1u);
 }
 
+TEST_F(StoreTest, WhatAFailedSyncLeftInThePageCacheIsDurableOnceAStartHasBelievedIt) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 1);
+  disk_->FailSync("/journal/");
+  const auto lost = Continue(model_[1], 2, 3000);
+  EXPECT_EQ(rig_->Wait(rig_->Append(1, lost)), CHR_E_FATAL);
+  disk_->FailSync("");
+  Restart();  // the process only: the page cache stays
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  model_[1].Append(lost);
+  ExpectImage(1);
+  Append(1, 1);
+  PowerCut();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, WhatAFailedSyncLeftInSegmentsIsWrittenAgainBeforeTheJournalGoes) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  disk_->FailSync("/groups/");
+  for (chr_status status = CHR_OK; status == CHR_OK;) {
+    const auto entries = Continue(model_[1], 1, 3000);
+    status = rig_->Wait(rig_->Append(1, entries));
+    if (status == CHR_OK) model_[1].Append(entries);
+  }
+  disk_->FailSync("");
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+  FreeJournal();
+  PowerCut();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
 TEST_F(StoreTest, AFailedSegmentSyncIsFatalAndWakesWaitingLanes) {
   ASSERT_TRUE(rig_->Open(1).ok());
   disk_->FailSync("/groups/");
