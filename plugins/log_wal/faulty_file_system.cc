@@ -29,6 +29,7 @@ class FaultyFile final : public File {
   int ReadAt(uint64_t position, void* out, size_t size) override {
     const std::scoped_lock lock(disk_->mutex_);
     if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    if (!disk_->unreadable_.empty() && path_.find(disk_->unreadable_) != std::string::npos) return EIO;
     if (position + size > inode_->cache.size()) return ENODATA;
     inode_->cache.copy(static_cast<char*>(out), size, position);
     return 0;
@@ -353,6 +354,11 @@ void FaultyDisk::MisdirectNextSync() {
 void FaultyDisk::FailSync(const std::string& path_part) {
   const std::scoped_lock lock(mutex_);
   failing_ = path_part;
+}
+
+void FaultyDisk::FailReads(const std::string& path_part) {
+  const std::scoped_lock lock(mutex_);
+  unreadable_ = path_part;
 }
 
 void FaultyDisk::AwaitFailedSyncs(uint64_t count) {

@@ -36,7 +36,8 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   // Every sync of such files from now on; an empty name: none. As on Linux a part of what was to be synced gets to the
   // platter, the rest is in the page cache only, marked clean: no later sync writes it.
   void FailSync(const std::string& path_part);
-  void FailNextSync(bool fails = true);  // of any file
+  void FailNextSync(bool fails = true);          // of any file
+  void FailReads(const std::string& path_part);  // of such files with EIO from now on; an empty name: none
   // One sector of the next sync is written to a random other place. Not seen before the page cache is gone.
   void MisdirectNextSync();
   void AwaitFailedSyncs(uint64_t count);  // until so many have failed
@@ -92,6 +93,7 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   std::map<std::string, InodePtr> platter_names_;
   std::map<std::string, std::vector<NameChange>> unsynced_changes_;  // by directory, in order
   std::string failing_;
+  std::string unreadable_;
   bool next_sync_fails_ = false;
   bool next_sync_misdirected_ = false;
   uint64_t torn_percent_ = 0;

@@ -106,8 +106,9 @@ std::vector<Lane::Operation> Lane::TakeRound() {
   return round;
 }
 
-// The base offset at which a prefix ends is part of the record; inside a segment it has to be read.
-int Lane::FindOffset(Operation& operation) {
+// The base offset at which a prefix ends is part of the record; inside a segment it has to be read, whose path this
+// gives.
+int Lane::FindOffset(Operation& operation, std::string* path) {
   Group& group = *operation.group;
   Record& record = operation.record;
   SegmentPtr segment;
@@ -123,6 +124,7 @@ int Lane::FindOffset(Operation& operation) {
   if (!segment) return EBADMSG;
   SegmentReader reader;
   Row row;
+  *path = segment->path;
   if (const int error = reader.Open(store_.fs(), *segment)) return error;
   if (const int error = reader.ReadRow(record.index, &row)) return error;
   record.offset = row.meta.base_offset;
@@ -134,11 +136,13 @@ chr_status Lane::Prepare(Operation& operation, std::string* message) {
   Group& group = *operation.group;
   if (group.failed.load()) return CHR_E_CANCELLED;
   if (operation.record.type != RecordType::kTruncatePrefix) return CHR_OK;
-  const int error = FindOffset(operation);
+  std::string path;
+  const int error = FindOffset(operation, &path);
   if (error == 0) return CHR_OK;
   group.failed.store(true);
-  const bool damaged = error == EBADMSG || error == ENODATA;
-  *message = "group " + std::to_string(group.id) + ": " + (damaged ? "a segment is damaged" : std::strerror(error));
+  const bool damaged = error == EBADMSG;
+  *message = "group " + std::to_string(group.id) + ": reading " + path + ": " +
+             (damaged ? "it is damaged" : std::strerror(error));
   return damaged ? CHR_E_CORRUPT : CHR_E_IO;
 }
 

@@ -272,7 +272,7 @@ Failure Recovery::LoadSegments(const GroupPtr& group) {
     std::vector<chr_log_term> terms;
     // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
     if (const int error = LoadSegment(store_.fs(), path, first, group->state.last_index + 1, &segment, &terms))
-      return Io(path, error);
+      return Io("reading " + path, error);
     group->AddLoadedSegment(std::move(segment), terms);
   }
   return {};

@@ -411,6 +411,36 @@ TEST_F(StoreTest, AFailedSegmentSyncIsFatalAndWakesWaitingLanes) {
   EXPECT_EQ(status, CHR_E_FATAL);
 }
 
+TEST_F(StoreTest, AReadThatFailsIsNoCorruption) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  ASSERT_EQ(rig_->Wait(rig_->Checkpoint(1, "state")), CHR_OK);
+  model_[1].checkpoint = "state";
+  for (int i = 0; i < 60; ++i) Append(1, 2, 1000);
+  FreeJournal();
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ASSERT_FALSE(disk_->Files("/checkpoint").empty());
+  LogImage found;
+  for (const std::string part : {".log", ".rix", "/checkpoint"}) {
+    disk_->FailReads(part);
+    EXPECT_EQ(rig_->ReadImage(1, &found), CHR_E_IO) << part;
+  }
+  disk_->FailReads(".rix");
+  EXPECT_EQ(rig_->Wait(rig_->TruncatePrefix(1, 3)), CHR_E_IO);
+  disk_->FailReads("");
+  rig_.reset();
+  for (const std::string part : {".rix", "/journal/j-"}) {
+    disk_->FailReads(part);
+    EXPECT_EQ(RefusedStart(), CHR_E_IO) << part;
+    EXPECT_NE(message_.find("/data/"), std::string::npos) << message_;
+    EXPECT_NE(message_.find("Input/output error"), std::string::npos) << message_;
+  }
+  disk_->FailReads("");
+  Boot();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
 TEST_F(StoreTest, AFullDiskRefusesWritesServesReadsAndRecovers) {
   ASSERT_TRUE(rig_->Open(1).ok());
   for (int i = 0; i < 30; ++i) Append(1, 1, 3000);
