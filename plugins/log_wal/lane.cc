@@ -151,10 +151,9 @@ namespace {
 // With sync = "interval" an append that only adds may be lost in a power cut. Everything else may not: once it is
 // applied the flusher changes or deletes files that only the record accounts for.
 bool MustSync(const Lane::Operation& operation) {
-  if (!operation.has_record || operation.record.type != RecordType::kAppend || operation.record.creates) return true;
-  if (operation.record.entries.empty()) return false;
+  if (!operation.has_record) return true;
   const std::scoped_lock lock(operation.group->mutex);
-  return operation.record.entries.front().meta.index <= operation.group->state.last_index;
+  return !operation.group->OnlyGrowsBy(operation.record);
 }
 
 }  // namespace
@@ -264,6 +263,7 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   if (Outcome started = WriteFileStart(&next, states, start_bytes, order); started.status < 0) return started;
   if (states.record_count() > 0) ++frame_sequence_;
   durable_sequence_ = frame_sequence_ - 1;
+  store_.mark().Note({{store_.run(), id_}, durable_sequence_});
   ++file_sequence_;
   if (file_) {
     store_.RetireJournalFile(std::move(file_));
@@ -321,6 +321,10 @@ void Lane::ApplyRound(std::vector<Operation>& round, chr_status outcome) {
     if (operation.status < 0 || !operation.has_record) continue;
     {
       const std::scoped_lock lock(group.mutex);
+      if (!group.OnlyGrowsBy(operation.record)) {
+        store_.mark().Note({{store_.run(), id_}, durable_sequence_});
+        if (operation.record.type != RecordType::kLeave) group.changed_at = durable_sequence_;
+      }
       tail_bytes -= group.tail_bytes;
       group.Apply(operation.record);
       tail_bytes += group.tail_bytes;

@@ -23,6 +23,7 @@ Failure Corrupt(const std::string& what) {
 Failure Recovery::Run() {
   if (Failure f = ReadFiles(); !f.ok()) return f;
   if (Failure f = CheckChains(); !f.ok()) return f;
+  if (Failure f = CheckMark(); !f.ok()) return f;
   if (Failure f = Replay(); !f.ok()) return f;
   if (Failure f = CheckGroups(); !f.ok()) return f;
   for (FoundFile& found : files_) {
@@ -31,7 +32,12 @@ Failure Recovery::Run() {
   if (const int error = store_.fs().SyncDirectory(store_.journal_directory()))
     return Io(store_.journal_directory(), error);
   uint64_t run = 0;
-  for (const FoundFile& found : files_) run = std::max(run, found.file.header.run);
+  FlushMark::Sequences ends;
+  for (const FoundFile& found : files_) {
+    run = std::max(run, found.file.header.run);
+    if (found.last_frame() > 0) ends[{found.file.header.run, found.file.header.lane}] = found.last_frame();
+  }
+  store_.mark_.Found(ends);
   store_.run_ = run + 1;
   store_.next_number_ = number_max_ + 1;
   store_.pool_.AddFound(std::move(free_files_));
@@ -73,8 +79,9 @@ Failure Recovery::ReadFile(const std::string& name) {
               0};
   }
   if (JournalFileName(found.file.header) != name) return Corrupt(path + ": its header is another file's");
-  if (found.file.header.run > kCountMax || found.file.header.lane >= kLanesMax)
-    return Corrupt(path + ": no store counts up to its run or lane");
+  const FileHeader& header = found.file.header;
+  if (header.run > kCountMax || header.lane >= kLanesMax || header.first_frame == 0 || header.first_frame > kCountMax)
+    return Corrupt(path + ": no store counts up to its run, lane or first frame");
   if (Failure f = ReadFrames(found); !f.ok()) return f;
   files_.push_back(std::move(found));
   return {};
@@ -140,6 +147,28 @@ Failure Recovery::CheckChains() {
       return Corrupt(found.file.path + ": the file that follows it is missing");
     if (next.file.header.first_frame != header.first_frame + found.frames.size()) {
       return Corrupt(where + ": a frame is damaged, and " + next.file.path + " was begun after it");
+    }
+  }
+  return {};
+}
+
+// A journal may have been dropped as a whole, but what is left of one reaches as far as the files that follow from it.
+Failure Recovery::CheckMark() {
+  FlushMark::Sequences marked;
+  const std::string& path = store_.mark_.path();
+  const int error = store_.mark_.Read(&marked);
+  if (error == EBADMSG) return Corrupt(path + " is damaged");
+  if (error == ENOTSUP) return {CHR_E_UNSUPPORTED, path + " was written by a newer build", 0};
+  if (error != 0) return Io(path, error);
+  for (size_t i = 0; i < files_.size(); ++i) {
+    const FoundFile& found = files_[i];
+    const FlushMark::Journal journal{found.file.header.run, found.file.header.lane};
+    const auto mark = marked.find(journal);
+    const bool is_last = i + 1 == files_.size() || files_[i + 1].file.header.run != journal.run ||
+                         files_[i + 1].file.header.lane != journal.lane;
+    if (is_last && mark != marked.end() && mark->second > found.last_frame()) {
+      return Corrupt(found.file.path + " at " + std::to_string(found.end) +
+                     ": a frame is damaged, and files were changed for what it held");
     }
   }
   return {};

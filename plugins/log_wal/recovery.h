@@ -30,6 +30,7 @@ class Recovery {
     bool later_frames = false;  // frames that were written after the one at `end` was synced exist behind it
     uint64_t unvouched = 0;     // position of the first frame that no later one tells to be on disk
     Buffer window;              // what is from there to `end`
+    uint64_t last_frame() const { return file.header.first_frame + frames.size() - 1; }
   };
 
   Failure ReadFiles();
@@ -38,6 +39,7 @@ class Recovery {
   static void KeepWindow(FoundFile& found, const Buffer& content);
   bool HasSyncedFrameBehind(const FoundFile& found, const Buffer& content) const;
   Failure CheckChains();
+  Failure CheckMark();
   Failure Replay();
   Failure ReplayFrame(FoundFile& found, const Frame& frame);
   Failure ApplyRecord(const Record& record);

@@ -74,6 +74,9 @@ Failure Store::Start(const chr_log_sink* sink) {
     if (LaneOf(lane) == nullptr)
       return {CHR_E_IO, "the journal of lane " + std::to_string(lane) + " cannot be started", EIO};
   }
+  // From now on damage to the last frames that were found is no torn write. With a full disk the flusher does it later.
+  if (const int error = mark_.CoverAll(); error != 0 && error != ENOSPC && error != EDQUOT)
+    return {CHR_E_IO, "writing " + mark_.path() + ": " + std::strerror(error), error};
   flusher_ = Thread([this] { RunFlusher(); });
   return {};
 }
