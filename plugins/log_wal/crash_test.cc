@@ -24,12 +24,15 @@ class Workload {
       : disk_(std::move(disk)), random_(seed), options_(std::move(options)) {}
 
   // Starts the store, checks it against what earlier rounds did, and does `steps` more operations or as many as the
-  // disk lets.
-  void Round(int steps) {
+  // disk lets. A sync fails after `sync_fails_after` of them.
+  void Round(int steps, int sync_fails_after = -1) {
     found_ = disk_->Snapshot();
     StartAndVerify();
     if (testing::Test::HasFailure()) return Keep();
-    for (int i = 0; i < steps && !disk_->crashed(); ++i) Step();
+    for (int i = 0; i < steps && !disk_->crashed(); ++i) {
+      if (i == sync_fails_after) disk_->FailNextSync();
+      Step();
+    }
   }
   // The power goes, or went; what is known of the completed operations is noted.
   void PowerOff() {
@@ -256,6 +259,28 @@ TEST(CrashTest, WithIntervalSyncAPrefixOfEachGroupSurvives) {
       disk->CrashAfter(1 + random() % 400);
       ASSERT_NO_FATAL_FAILURE(workload.Round(150)) << "life " << life;
       workload.PowerOff();
+    }
+  }
+}
+
+// The process restarts after the failure, the machine does not: what the sync did not write is still to be read.
+TEST(CrashTest, AFailedSyncARestartAndAPowerCutLeaveTheLogIntact) {
+  for (const bool always : {true, false}) {
+    for (uint32_t seed = Seed(1); seed <= Seed(40 * Scale()); ++seed) {
+      SCOPED_TRACE((always ? "always, seed " : "interval, seed ") + std::to_string(seed));
+      std::mt19937 random(seed);
+      Options options = OptionsOf(seed);
+      options.sync_always = always;
+      options.sync_interval_ns = 300'000;
+      auto disk = std::make_shared<FaultyDisk>(seed);
+      Workload workload(disk, seed, options);
+      for (int life = 0; life < 4; ++life) {
+        ASSERT_NO_FATAL_FAILURE(workload.Round(60, static_cast<int>(random() % 50))) << "life " << life;
+        workload.Orderly();
+        disk->FailNextSync(false);
+        ASSERT_NO_FATAL_FAILURE(workload.Round(static_cast<int>(random() % 30))) << "life " << life;
+        workload.PowerOff();
+      }
     }
   }
 }

@@ -29,6 +29,7 @@ class FaultyFile final : public File {
   int ReadAt(uint64_t position, void* out, size_t size) override {
     const std::scoped_lock lock(disk_->mutex_);
     if (disk_->dead_ || epoch_ != disk_->epoch_) return EIO;
+    if (!disk_->unreadable_.empty() && path_.find(disk_->unreadable_) != std::string::npos) return EIO;
     if (position + size > inode_->cache.size()) return ENODATA;
     inode_->cache.copy(static_cast<char*>(out), size, position);
     return 0;
@@ -38,7 +39,7 @@ class FaultyFile final : public File {
     bool torn = false;
     if (const int error = disk_->Begin(epoch_, &torn)) return error;
     if (disk_->SyncFails(path_)) {
-      inode_->dirty.clear();  // as Linux does: marked clean though never written
+      disk_->FailSyncOf(*inode_);
       ++disk_->failed_syncs_;
       disk_->sync_failed_.notify_all();
       return EIO;
@@ -203,8 +204,14 @@ int FaultyDisk::Write(Inode& inode, uint64_t position, std::string bytes, uint64
 
 bool FaultyDisk::SyncFails(const std::string& path) {
   if (std::exchange(next_sync_fails_, false)) return true;
-  return std::any_of(failing_.begin(), failing_.end(),
-                     [&](const std::string& part) { return path.find(part) != std::string::npos; });
+  return !failing_.empty() && path.find(failing_) != std::string::npos;
+}
+
+void FaultyDisk::FailSyncOf(Inode& inode) {
+  for (const uint64_t sector : inode.dirty) {
+    if (random_() % 4 == 0) KeepSector(inode, sector);
+  }
+  inode.dirty.clear();
 }
 
 void FaultyDisk::SyncInode(Inode& inode) {
@@ -334,9 +341,9 @@ void FaultyDisk::TearSectors(uint64_t percent) {
   torn_percent_ = percent;
 }
 
-void FaultyDisk::FailNextSync() {
+void FaultyDisk::FailNextSync(bool fails) {
   const std::scoped_lock lock(mutex_);
-  next_sync_fails_ = true;
+  next_sync_fails_ = fails;
 }
 
 void FaultyDisk::MisdirectNextSync() {
@@ -346,7 +353,12 @@ void FaultyDisk::MisdirectNextSync() {
 
 void FaultyDisk::FailSync(const std::string& path_part) {
   const std::scoped_lock lock(mutex_);
-  failing_.push_back(path_part);
+  failing_ = path_part;
+}
+
+void FaultyDisk::FailReads(const std::string& path_part) {
+  const std::scoped_lock lock(mutex_);
+  unreadable_ = path_part;
 }
 
 void FaultyDisk::AwaitFailedSyncs(uint64_t count) {

@@ -29,12 +29,15 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   void CrashAfter(uint64_t operations);
   void Crash();
   bool crashed() const;
-  uint64_t operations() const;                  // so far
-  void Reboot();                                // a random outcome of the crash becomes the disk
-  void Disconnect();                            // what is mounted fails from now on; the page cache stays (kill -9)
-  void TearSectors(uint64_t percent);           // of the sectors that a crash keeps, so many are half old, half new
-  void FailSync(const std::string& path_part);  // every sync of such files from now on; their unsynced pages are lost
-  void FailNextSync();                          // of any file
+  uint64_t operations() const;         // so far
+  void Reboot();                       // a random outcome of the crash becomes the disk
+  void Disconnect();                   // what is mounted fails from now on; the page cache stays (kill -9)
+  void TearSectors(uint64_t percent);  // of the sectors that a crash keeps, so many are half old, half new
+  // Every sync of such files from now on; an empty name: none. As on Linux a part of what was to be synced gets to the
+  // platter, the rest is in the page cache only, marked clean: no later sync writes it.
+  void FailSync(const std::string& path_part);
+  void FailNextSync(bool fails = true);          // of any file
+  void FailReads(const std::string& path_part);  // of such files with EIO from now on; an empty name: none
   // One sector of the next sync is written to a random other place. Not seen before the page cache is gone.
   void MisdirectNextSync();
   void AwaitFailedSyncs(uint64_t count);  // until so many have failed
@@ -77,6 +80,7 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   void SyncInode(Inode& inode);
   void Misplace(const std::string& bytes);
   void KeepSector(Inode& inode, uint64_t sector);
+  void FailSyncOf(Inode& inode);
   Inode* RandomFile(std::string* path);
   void Die();
   void Change(const NameChange& change);
@@ -88,7 +92,8 @@ class FaultyDisk : public std::enable_shared_from_this<FaultyDisk> {
   std::map<std::string, InodePtr> names_;
   std::map<std::string, InodePtr> platter_names_;
   std::map<std::string, std::vector<NameChange>> unsynced_changes_;  // by directory, in order
-  std::vector<std::string> failing_;
+  std::string failing_;
+  std::string unreadable_;
   bool next_sync_fails_ = false;
   bool next_sync_misdirected_ = false;
   uint64_t torn_percent_ = 0;

@@ -80,7 +80,10 @@ int Store::FlushOnce() {
     if (!retired_.empty()) file = retired_.front();
   }
   if (!doomed.empty()) {
-    if (const int error = RemoveDoomed(doomed)) return FlushFailed(error, groups_directory());
+    int error = mark_.CoverAll();
+    if (error == 0) error = RemoveDoomed(doomed);
+    if (error != 0) return FlushFailed(error, groups_directory());
+    if (fatal()) return 0;
   }
   if (file) {
     if (const int error = FlushFile(file)) return error;
@@ -128,6 +131,8 @@ int Store::FlushFile(const JournalFile& file) {
     if (!group) continue;  // destroyed
     if (const int error = FlushGroup(group, true)) return FlushFailed(error, group->directory);
   }
+  // What replaces it, the states that a later file begins with, is not to be taken for torn.
+  if (const int error = mark_.CoverAll()) return FlushFailed(error, mark_.path());
   if (const int error = pool_.GiveBack(file)) return FlushFailed(error, file.path);
   return 0;
 }
@@ -154,33 +159,45 @@ int Store::FlushGroup(const GroupPtr& group, bool sync) {
   return RemoveDeadFiles(group);
 }
 
+struct Store::TailPiece {
+  std::vector<Entry> entries;
+  SegmentPtr segment;  // where they go
+  bool fresh = false;  // it is a new one
+  uint64_t changes = 0;
+  FlushMark::Frame changed_at;
+};
+
+// False: there is nothing to write.
+bool Store::TakeTail(Group& group, TailPiece* out) const {
+  const std::scoped_lock lock(group.mutex);
+  uint64_t bytes = 0;
+  for (const Entry& entry : group.tail) {
+    if (!out->entries.empty() && bytes + entry.meta.size > kWriteBytesMax) break;
+    bytes += entry.meta.size;
+    out->entries.push_back(entry);
+  }
+  if (out->entries.empty() || group.destroyed) return false;
+  out->changes = group.changes;
+  out->changed_at = {{run_, group.state.lane}, group.changed_at};
+  out->fresh = group.segments.empty() || group.segments.back()->log_bytes >= options_.segment_bytes;
+  if (!out->fresh) {
+    out->segment = group.segments.back();
+    return true;
+  }
+  out->segment = std::make_shared<Segment>();
+  out->segment->first_index = out->entries.front().meta.index;
+  out->segment->fresh = true;
+  out->segment->path = SegmentPath(group.directory, group.state.incarnation, out->segment->first_index);
+  return true;
+}
+
 // Moves one piece of the tail into the last segment, or into a new one.
 int Store::WriteTail(const GroupPtr& group, bool* again) {
   *again = false;
-  std::vector<Entry> entries;
-  SegmentPtr segment;
-  uint64_t changes = 0;
-  bool fresh = false;
-  {
-    const std::scoped_lock lock(group->mutex);
-    uint64_t bytes = 0;
-    for (const Entry& entry : group->tail) {
-      if (!entries.empty() && bytes + entry.meta.size > kWriteBytesMax) break;
-      bytes += entry.meta.size;
-      entries.push_back(entry);
-    }
-    if (entries.empty() || group->destroyed) return 0;
-    changes = group->changes;
-    fresh = group->segments.empty() || group->segments.back()->log_bytes >= options_.segment_bytes;
-    if (!fresh) {
-      segment = group->segments.back();
-    } else {
-      segment = std::make_shared<Segment>();
-      segment->first_index = entries.front().meta.index;
-      segment->fresh = true;
-      segment->path = SegmentPath(group->directory, group->state.incarnation, segment->first_index);
-    }
-  }
+  TailPiece piece;
+  if (!TakeTail(*group, &piece)) return 0;
+  const auto& [entries, segment, fresh, changes, changed_at] = piece;
+  if (const int error = mark_.Cover(changed_at)) return error;
   if (fresh) {
     if (const int error = fs_->MakeDirectory(group->directory)) return error;
   }
@@ -261,11 +278,14 @@ int Store::SyncSegments(const GroupPtr& group) {
 // checkpoint := version:u32le crc32c(blob):u32le blob; written beside and renamed.
 int Store::WriteCheckpoint(const GroupPtr& group) {
   Buffer blob;
+  FlushMark::Frame changed_at;
   {
     const std::scoped_lock lock(group->mutex);
     if (!group->checkpoint || group->destroyed) return 0;
     blob = *group->checkpoint;
+    changed_at = {{run_, group->state.lane}, group->changed_at};
   }
+  if (const int error = mark_.Cover(changed_at)) return error;
   const std::string path = group->directory + "/checkpoint";
   if (const int error = fs_->MakeDirectory(group->directory)) return error;
   FilePtr file;
@@ -289,13 +309,15 @@ int Store::WriteCheckpoint(const GroupPtr& group) {
 
 int Store::RemoveDeadFiles(const GroupPtr& group) {
   std::vector<std::string> dead;
+  FlushMark::Frame changed_at;
   {
     const std::scoped_lock lock(group->mutex);
+    changed_at = {{run_, group->state.lane}, group->changed_at};
     dead.swap(group->dead_files);
     for (const SegmentPtr& segment : group->segments) std::erase(dead, segment->path);
   }
   if (dead.empty()) return 0;
-  int error = 0;
+  int error = mark_.Cover(changed_at);
   for (const std::string& path : dead) {
     if (error == 0) error = fs_->Remove(path + ".rix");
     if (error == 0) error = fs_->Remove(path + ".log");

@@ -67,6 +67,11 @@ bool Group::CanApply(const Record& record) const {
   }
 }
 
+bool Group::OnlyGrowsBy(const Record& record) const {
+  if (record.type != RecordType::kAppend || record.creates) return false;
+  return record.entries.empty() || record.entries.front().meta.index > state.last_index;
+}
+
 void Group::AppendOne(const Entry& entry) {
   if (entry.meta.index > state.last_index + 1) {
     damage = "entries " + std::to_string(state.last_index + 1) + " to " + std::to_string(entry.meta.index - 1) +

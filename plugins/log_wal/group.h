@@ -37,7 +37,8 @@ class Group {
   std::deque<Entry> tail;            // from segments' end + 1 to last
   std::optional<Buffer> checkpoint;  // newer than the file
   bool has_checkpoint_file = false;
-  uint64_t changes = 0;                 // counts drops of suffixes and resets: a flush that raced one is void
+  uint64_t changed_at = 0;  // the last frame of its lane in this run that did more than add entries behind the last one
+  uint64_t changes = 0;     // counts drops of suffixes and resets: a flush that raced one is void
   std::vector<std::string> dead_files;  // segments that are no part of the log any more
   std::string damage;                   // found while replaying; the group cannot be opened
   bool open = false;
@@ -71,6 +72,7 @@ class Group {
   void Apply(const Record& record);  // a completed or replayed operation
   // Whether a replayed one can have happened here. (What is submitted is checked by Admit, in submit.cc.)
   bool CanApply(const Record& record) const;
+  bool OnlyGrowsBy(const Record& record) const;  // entries behind the last one, or a hard state
   void FillBounds(chr_log_bounds* out) const;
   uint64_t bytes() const;  // of payloads in the log, about
   std::optional<uint64_t> TermAt(uint64_t index) const;

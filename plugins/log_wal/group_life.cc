@@ -115,7 +115,10 @@ Failure Store::MoveGroup(const GroupPtr& group, Lane& to, uint32_t lane_id) {
   const std::string what = "group " + std::to_string(group->id) + " cannot move to lane " + std::to_string(lane_id);
   if (const int error = FlushGroup(group, true)) {
     (void)FlushFailed(error, group->directory);
-    return {error == ENOSPC || error == EDQUOT ? CHR_E_NO_SPACE : CHR_E_IO, what + ": " + std::strerror(error), error};
+    const chr_status status = error == ENOSPC || error == EDQUOT ? CHR_E_NO_SPACE
+                              : error == EBADMSG                 ? CHR_E_CORRUPT
+                                                                 : CHR_E_IO;
+    return {status, what + ": " + group->directory + ": " + std::strerror(error), error};
   }
   Record arrive;
   arrive.type = RecordType::kState;

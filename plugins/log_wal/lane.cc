@@ -106,8 +106,9 @@ std::vector<Lane::Operation> Lane::TakeRound() {
   return round;
 }
 
-// The base offset at which a prefix ends is part of the record; inside a segment it has to be read.
-int Lane::FindOffset(Operation& operation) {
+// The base offset at which a prefix ends is part of the record; inside a segment it has to be read, whose path this
+// gives.
+int Lane::FindOffset(Operation& operation, std::string* path) {
   Group& group = *operation.group;
   Record& record = operation.record;
   SegmentPtr segment;
@@ -123,6 +124,7 @@ int Lane::FindOffset(Operation& operation) {
   if (!segment) return EBADMSG;
   SegmentReader reader;
   Row row;
+  *path = segment->path;
   if (const int error = reader.Open(store_.fs(), *segment)) return error;
   if (const int error = reader.ReadRow(record.index, &row)) return error;
   record.offset = row.meta.base_offset;
@@ -134,11 +136,13 @@ chr_status Lane::Prepare(Operation& operation, std::string* message) {
   Group& group = *operation.group;
   if (group.failed.load()) return CHR_E_CANCELLED;
   if (operation.record.type != RecordType::kTruncatePrefix) return CHR_OK;
-  const int error = FindOffset(operation);
+  std::string path;
+  const int error = FindOffset(operation, &path);
   if (error == 0) return CHR_OK;
   group.failed.store(true);
-  const bool damaged = error == EBADMSG || error == ENODATA;
-  *message = "group " + std::to_string(group.id) + ": " + (damaged ? "a segment is damaged" : std::strerror(error));
+  const bool damaged = error == EBADMSG;
+  *message = "group " + std::to_string(group.id) + ": reading " + path + ": " +
+             (damaged ? "it is damaged" : std::strerror(error));
   return damaged ? CHR_E_CORRUPT : CHR_E_IO;
 }
 
@@ -147,10 +151,9 @@ namespace {
 // With sync = "interval" an append that only adds may be lost in a power cut. Everything else may not: once it is
 // applied the flusher changes or deletes files that only the record accounts for.
 bool MustSync(const Lane::Operation& operation) {
-  if (!operation.has_record || operation.record.type != RecordType::kAppend || operation.record.creates) return true;
-  if (operation.record.entries.empty()) return false;
+  if (!operation.has_record) return true;
   const std::scoped_lock lock(operation.group->mutex);
-  return operation.record.entries.front().meta.index <= operation.group->state.last_index;
+  return !operation.group->OnlyGrowsBy(operation.record);
 }
 
 }  // namespace
@@ -260,6 +263,7 @@ Lane::Outcome Lane::Rotate(uint64_t frame_bytes) {
   if (Outcome started = WriteFileStart(&next, states, start_bytes, order); started.status < 0) return started;
   if (states.record_count() > 0) ++frame_sequence_;
   durable_sequence_ = frame_sequence_ - 1;
+  store_.mark().Note({{store_.run(), id_}, durable_sequence_});
   ++file_sequence_;
   if (file_) {
     store_.RetireJournalFile(std::move(file_));
@@ -317,6 +321,10 @@ void Lane::ApplyRound(std::vector<Operation>& round, chr_status outcome) {
     if (operation.status < 0 || !operation.has_record) continue;
     {
       const std::scoped_lock lock(group.mutex);
+      if (!group.OnlyGrowsBy(operation.record)) {
+        store_.mark().Note({{store_.run(), id_}, durable_sequence_});
+        if (operation.record.type != RecordType::kLeave) group.changed_at = durable_sequence_;
+      }
       tail_bytes -= group.tail_bytes;
       group.Apply(operation.record);
       tail_bytes += group.tail_bytes;

@@ -62,7 +62,7 @@ class Lane {
   Outcome Rotate(uint64_t frame_bytes);
   void CollectStates(FrameBuilder* states, std::set<uint64_t>* groups);
   Outcome WriteFileStart(JournalFile* next, FrameBuilder& states, uint64_t start_bytes, uint64_t order);
-  int FindOffset(Operation& operation);
+  int FindOffset(Operation& operation, std::string* path);
   int Sync();
   void ApplyRound(std::vector<Operation>& round, chr_status outcome);
   void CompleteRound(std::vector<Operation>& round, const std::string& message);

@@ -111,13 +111,12 @@ const Entry* NewestInTail(const Group& group, uint64_t end) {
 }
 
 // In segments: the index of the first row that matches; 0 if none does.
-int FindInSegments(FileSystem& fs, const View& view, const chr_log_read& what, uint64_t* index) {
+int FindInSegments(FileSystem& fs, const View& view, const chr_log_read& what, SegmentReader& reader, uint64_t* index) {
   for (const SegmentPtr& segment : view.segments) {
     if (segment->first_index >= view.end_index) break;
     if (what.by == CHR_LOG_BY_INDEX && segment->last_index() < static_cast<uint64_t>(what.key)) continue;
     if (what.by == CHR_LOG_BY_OFFSET && segment->next_offset <= what.key) continue;
     if (what.by == CHR_LOG_BY_TIMESTAMP && segment->max_timestamp < what.key) continue;
-    SegmentReader reader;
     if (const int error = reader.Open(fs, *segment)) return error;
     uint64_t low = std::max(segment->first_index, view.first_index);
     const uint64_t end = std::min(segment->last_index() + 1, view.end_index);
@@ -143,11 +142,10 @@ int FindInSegments(FileSystem& fs, const View& view, const chr_log_read& what, u
   return 0;
 }
 
-int FindNewest(FileSystem& fs, const View& view, EntryMeta* best, bool* found) {
+int FindNewest(FileSystem& fs, const View& view, SegmentReader& reader, EntryMeta* best, bool* found) {
   for (const SegmentPtr& segment : view.segments) {
     if (segment->first_index >= view.end_index) break;
     if (*found && segment->max_timestamp <= best->max_timestamp) continue;
-    SegmentReader reader;
     if (const int error = reader.Open(fs, *segment)) return error;
     const uint64_t end = std::min(segment->last_index() + 1, view.end_index);
     for (uint64_t i = std::max(segment->first_index, view.first_index); i < end; ++i) {
@@ -181,7 +179,7 @@ class ColdRead {
     if (error == 0 && BeginsBehindKey(entries)) error = ERANGE;
     const chr_log_sink& sink = store_.sink();
     if (error == 0) return sink.on_read(sink.ctx, lane_, what_.tag, CHR_OK, MakeSlice(std::move(entries)), {"", 0});
-    const std::string message = "group " + std::to_string(group_->id) + ": " +
+    const std::string message = "group " + std::to_string(group_->id) + ": reading " + reader_.path() + ": " +
                                 (error == EBADMSG ? "stored data fails its checksum" : std::strerror(error));
     const chr_status status = error == EBADMSG ? CHR_E_CORRUPT : error == ERANGE ? CHR_E_RANGE : CHR_E_IO;
     sink.on_read(sink.ctx, lane_, what_.tag, status, {nullptr, 0, nullptr}, {message.data(), message.size()});
@@ -199,7 +197,7 @@ class ColdRead {
   }
   int ReadFirst(std::vector<Entry>* out) {
     uint64_t from = 0;
-    if (const int error = FindInSegments(store_.fs(), view_, what_, &from)) return error;
+    if (const int error = FindInSegments(store_.fs(), view_, what_, reader_, &from)) return error;
     if (from == 0) {
       const std::scoped_lock lock(group_->mutex);
       if (group_->segmented_end() != view_.tail_start) return EAGAIN;  // part of the tail went to segments
@@ -211,7 +209,7 @@ class ColdRead {
   int ReadNewest(std::vector<Entry>* out) {
     EntryMeta best;
     bool found = false;
-    if (const int error = FindNewest(store_.fs(), view_, &best, &found)) return error;
+    if (const int error = FindNewest(store_.fs(), view_, reader_, &best, &found)) return error;
     {
       const std::scoped_lock lock(group_->mutex);
       if (group_->segmented_end() != view_.tail_start) return EAGAIN;
@@ -226,10 +224,9 @@ class ColdRead {
   int ReadAt(uint64_t from, uint64_t max_bytes, uint64_t max_entries, std::vector<Entry>* out) {
     for (const SegmentPtr& segment : view_.segments) {
       if (segment->last_index() < from) continue;
-      SegmentReader reader;
-      if (const int error = reader.Open(store_.fs(), *segment)) return error;
-      return reader.ReadEntries(from, std::min(segment->last_index() + 1, view_.end_index), max_bytes, max_entries,
-                                out);
+      if (const int error = reader_.Open(store_.fs(), *segment)) return error;
+      return reader_.ReadEntries(from, std::min(segment->last_index() + 1, view_.end_index), max_bytes, max_entries,
+                                 out);
     }
     return EBADMSG;
   }
@@ -249,6 +246,7 @@ class ColdRead {
   const uint32_t lane_;
   const chr_log_read what_;
   View view_;
+  SegmentReader reader_;
 };
 
 }  // namespace
@@ -300,9 +298,13 @@ Failure Store::Checkpoint(chr_log_group* handle, chr_buf* out) {
   uint64_t size = 0;
   int error = fs_->Open(path, false, &file);
   if (error == 0) error = file->Size(&size);
+  Buffer content;
+  if (error == 0) {
+    content = Buffer::Allocate(size);
+    error = file->ReadAt(0, content.writable(), size);
+  }
   if (error != 0) return {CHR_E_IO, path + ": " + std::strerror(error), error};
-  Buffer content = Buffer::Allocate(size);
-  if (size < 8 || file->ReadAt(0, content.writable(), size) != 0) return {CHR_E_CORRUPT, path + " is cut short", 0};
+  if (size < 8) return {CHR_E_CORRUPT, path + " is cut short", 0};
   uint32_t version = 0;
   uint32_t crc = 0;
   std::memcpy(&version, content.data(), 4);

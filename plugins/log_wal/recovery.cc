@@ -23,11 +23,21 @@ Failure Corrupt(const std::string& what) {
 Failure Recovery::Run() {
   if (Failure f = ReadFiles(); !f.ok()) return f;
   if (Failure f = CheckChains(); !f.ok()) return f;
+  if (Failure f = CheckMark(); !f.ok()) return f;
   if (Failure f = Replay(); !f.ok()) return f;
   if (Failure f = CheckGroups(); !f.ok()) return f;
-  if (Failure f = SyncFiles(); !f.ok()) return f;
+  for (FoundFile& found : files_) {
+    if (Failure f = MakeDurable(found); !f.ok()) return f;
+  }
+  if (const int error = store_.fs().SyncDirectory(store_.journal_directory()))
+    return Io(store_.journal_directory(), error);
   uint64_t run = 0;
-  for (const FoundFile& found : files_) run = std::max(run, found.file.header.run);
+  FlushMark::Sequences ends;
+  for (const FoundFile& found : files_) {
+    run = std::max(run, found.file.header.run);
+    if (found.last_frame() > 0) ends[{found.file.header.run, found.file.header.lane}] = found.last_frame();
+  }
+  store_.mark_.Found(ends);
   store_.run_ = run + 1;
   store_.next_number_ = number_max_ + 1;
   store_.pool_.AddFound(std::move(free_files_));
@@ -69,8 +79,9 @@ Failure Recovery::ReadFile(const std::string& name) {
               0};
   }
   if (JournalFileName(found.file.header) != name) return Corrupt(path + ": its header is another file's");
-  if (found.file.header.run > kCountMax || found.file.header.lane >= kLanesMax)
-    return Corrupt(path + ": no store counts up to its run or lane");
+  const FileHeader& header = found.file.header;
+  if (header.run > kCountMax || header.lane >= kLanesMax || header.first_frame == 0 || header.first_frame > kCountMax)
+    return Corrupt(path + ": no store counts up to its run, lane or first frame");
   if (Failure f = ReadFrames(found); !f.ok()) return f;
   files_.push_back(std::move(found));
   return {};
@@ -90,9 +101,20 @@ Failure Recovery::ReadFrames(FoundFile& found) {
     found.frames.push_back({at, *header});
     at = AlignUp(at + kFrameHeaderBytes + header->body_bytes);
   }
-  found.end = at;
+  found.end = std::min<uint64_t>(at, content.size());
   found.later_frames = HasSyncedFrameBehind(found, content);
+  KeepWindow(found, content);
   return {};
+}
+
+void Recovery::KeepWindow(FoundFile& found, const Buffer& content) {
+  if (found.frames.empty()) return;
+  const uint64_t durable = found.frames.back().header.durable_sequence;
+  const auto first = std::find_if(found.frames.begin(), found.frames.end(),
+                                  [&](const Frame& frame) { return frame.header.sequence > durable; });
+  if (first == found.frames.end()) return;
+  found.unvouched = first->position;
+  found.window = Buffer::Copy(content.data() + first->position, found.end - first->position);
 }
 
 // A frame tells up to where the journal was synced when it was written: a damaged one below that is no torn write.
@@ -130,13 +152,41 @@ Failure Recovery::CheckChains() {
   return {};
 }
 
-// What was read may be in the page cache only; nobody may be told that it is durable before it is.
-Failure Recovery::SyncFiles() {
-  for (FoundFile& found : files_) {
-    if (const int error = found.file.file->SyncData()) return Io("fdatasync of " + found.file.path, error);
+// A journal may have been dropped as a whole, but what is left of one reaches as far as the files that follow from it.
+Failure Recovery::CheckMark() {
+  FlushMark::Sequences marked;
+  const std::string& path = store_.mark_.path();
+  const int error = store_.mark_.Read(&marked);
+  if (error == EBADMSG) return Corrupt(path + " is damaged");
+  if (error == ENOTSUP) return {CHR_E_UNSUPPORTED, path + " was written by a newer build", 0};
+  if (error != 0) return Io(path, error);
+  for (size_t i = 0; i < files_.size(); ++i) {
+    const FoundFile& found = files_[i];
+    const FlushMark::Journal journal{found.file.header.run, found.file.header.lane};
+    const auto mark = marked.find(journal);
+    const bool is_last = i + 1 == files_.size() || files_[i + 1].file.header.run != journal.run ||
+                         files_[i + 1].file.header.lane != journal.lane;
+    if (is_last && mark != marked.end() && mark->second > found.last_frame()) {
+      return Corrupt(found.file.path + " at " + std::to_string(found.end) +
+                     ": a frame is damaged, and files were changed for what it held");
+    }
   }
-  if (const int error = store_.fs().SyncDirectory(store_.journal_directory()))
-    return Io(store_.journal_directory(), error);
+  return {};
+}
+
+// What was read may be in the page cache only, and nobody may be told that it is durable before it is. A sync alone
+// does not do: after a failed one Linux has the pages marked clean though they never reached the disk (Rebello et al.,
+// "Can Applications Recover from fsync Failures?", USENIX ATC 2020), so that later ones have nothing to write. The
+// bytes that no successful sync is known to cover are written again, in place: the same ones, so that a cut on the way
+// does no harm.
+Failure Recovery::MakeDurable(FoundFile& found) {
+  File& file = *found.file.file;
+  if (found.window.size() > 0) {
+    if (const int error = file.WriteAt(found.unvouched, found.window.data(), found.window.size()))
+      return Io("writing " + found.file.path + " again", error);
+    found.window = {};
+  }
+  if (const int error = file.SyncData()) return Io("fdatasync of " + found.file.path, error);
   return {};
 }
 
@@ -251,7 +301,7 @@ Failure Recovery::LoadSegments(const GroupPtr& group) {
     std::vector<chr_log_term> terms;
     // Rows behind the recorded end were written for operations that later frames repeat, if they were completed at all.
     if (const int error = LoadSegment(store_.fs(), path, first, group->state.last_index + 1, &segment, &terms))
-      return Io(path, error);
+      return Io("reading " + path, error);
     group->AddLoadedSegment(std::move(segment), terms);
   }
   return {};

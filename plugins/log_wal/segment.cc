@@ -124,7 +124,18 @@ int SyncSegment(FileSystem& fs, const Segment& segment) {
   return 0;
 }
 
+namespace {
+
+// The segment's description says that the bytes are there.
+int ReadStored(File& file, uint64_t position, void* out, size_t size) {
+  const int error = file.ReadAt(position, out, size);
+  return error == ENODATA ? EBADMSG : error;
+}
+
+}  // namespace
+
 int SegmentReader::Open(FileSystem& fs, const Segment& segment) {
+  path_ = segment.path;
   first_index_ = segment.first_index;
   if (const int error = fs.Open(segment.path + ".log", false, &log_)) return error;
   return fs.Open(segment.path + ".rix", false, &rix_);
@@ -132,15 +143,14 @@ int SegmentReader::Open(FileSystem& fs, const Segment& segment) {
 
 int SegmentReader::ReadRow(uint64_t index, Row* out) {
   uint8_t raw[kRowBytes];
-  if (const int error = rix_->ReadAt((index - first_index_) * kRowBytes, raw, sizeof raw)) return error;
+  if (const int error = ReadStored(*rix_, (index - first_index_) * kRowBytes, raw, sizeof raw)) return error;
   return DecodeRow(raw, out) && out->meta.index == index ? 0 : EBADMSG;
 }
 
 int SegmentReader::ReadPayload(const Row& row, Buffer* out) {
   if (row.meta.size == 0) return 0;
   *out = Buffer::Allocate(row.meta.size);
-  if (const int error = log_->ReadAt(row.position, out->writable(), row.meta.size))
-    return error == ENODATA ? EBADMSG : error;
+  if (const int error = ReadStored(*log_, row.position, out->writable(), row.meta.size)) return error;
   return Crc32c(out->data(), out->size()) == row.meta.crc ? 0 : EBADMSG;
 }
 
@@ -150,7 +160,7 @@ int SegmentReader::ReadEntries(uint64_t from, uint64_t end, uint64_t max_bytes, 
   constexpr uint64_t kRowsMax = 4096;
   const uint64_t count = std::min({end - from, kRowsMax, max_entries == 0 ? kRowsMax : max_entries});
   std::vector<uint8_t> raw(count * kRowBytes);
-  if (const int error = rix_->ReadAt((from - first_index_) * kRowBytes, raw.data(), raw.size())) return error;
+  if (const int error = ReadStored(*rix_, (from - first_index_) * kRowBytes, raw.data(), raw.size())) return error;
   std::vector<Row> rows;
   uint64_t bytes = 0;
   for (uint64_t i = 0; i < count; ++i) {
@@ -162,8 +172,7 @@ int SegmentReader::ReadEntries(uint64_t from, uint64_t end, uint64_t max_bytes, 
   }
   Buffer all = Buffer::Allocate(bytes);
   if (bytes > 0) {
-    if (const int error = log_->ReadAt(rows.front().position, all.writable(), bytes))
-      return error == ENODATA ? EBADMSG : error;
+    if (const int error = ReadStored(*log_, rows.front().position, all.writable(), bytes)) return error;
   }
   size_t at = 0;
   for (const Row& row : rows) {

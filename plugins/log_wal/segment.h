@@ -52,16 +52,18 @@ int LoadSegment(FileSystem& fs, const std::string& path, uint64_t first_index, u
 int WriteSegment(FileSystem& fs, const Segment& segment, const std::vector<Entry>& entries, Segment* grown);
 int SyncSegment(FileSystem& fs, const Segment& segment);
 
+// EBADMSG: what was read is wrong, or missing. Any other errno is the file system's.
 class SegmentReader {
  public:
   int Open(FileSystem& fs, const Segment& segment);
-  // EBADMSG: a checksum fails.
+  const std::string& path() const { return path_; }  // of the segment that was opened last
   int ReadRow(uint64_t index, Row* out);
   int ReadPayload(const Row& row, Buffer* out);
   // Entries of [from, end) as far as max_bytes and max_entries (0: no limit) go, at least one.
   int ReadEntries(uint64_t from, uint64_t end, uint64_t max_bytes, uint64_t max_entries, std::vector<Entry>* out);
 
  private:
+  std::string path_;
   uint64_t first_index_ = 0;
   FilePtr log_;
   FilePtr rix_;

@@ -57,12 +57,11 @@ Failure Store::Start(const chr_log_sink* sink) {
       return {CHR_E_IO, directory + ": " + std::strerror(error), error};
   }
   if (const int error = fs_->Lock(options_.directory)) {
-    return {CHR_E_BUSY,
-            options_.directory +
-                (error == EWOULDBLOCK ? " is in use by another process" : std::string(": ") + std::strerror(error)),
-            error};
+    if (error == EWOULDBLOCK) return {CHR_E_BUSY, options_.directory + " is in use by another process", error};
+    return {CHR_E_IO, options_.directory + "/LOCK: " + std::strerror(error), error};
   }
-  if (const int error = fs_->SyncDirectory(options_.directory)) return {CHR_E_IO, std::strerror(error), error};
+  if (const int error = fs_->SyncDirectory(options_.directory))
+    return {CHR_E_IO, options_.directory + ": " + std::strerror(error), error};
   if (Failure recovered = Recovery(*this).Run(); !recovered.ok()) return recovered;
   if (!options_.sync_always) {
     host_.Log(CHR_LOG_WARN, "sync = \"interval\": a power cut may lose the acknowledged messages of the last interval");
@@ -75,6 +74,9 @@ Failure Store::Start(const chr_log_sink* sink) {
     if (LaneOf(lane) == nullptr)
       return {CHR_E_IO, "the journal of lane " + std::to_string(lane) + " cannot be started", EIO};
   }
+  // From now on damage to the last frames that were found is no torn write. With a full disk the flusher does it later.
+  if (const int error = mark_.CoverAll(); error != 0 && error != ENOSPC && error != EDQUOT)
+    return {CHR_E_IO, "writing " + mark_.path() + ": " + std::strerror(error), error};
   flusher_ = Thread([this] { RunFlusher(); });
   return {};
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "plugins/log_wal/file_system.h"
+#include "plugins/log_wal/flush_mark.h"
 #include "plugins/log_wal/group.h"
 #include "plugins/log_wal/host_view.h"
 #include "plugins/log_wal/journal_file.h"
@@ -87,6 +88,7 @@ class Store {
   // Of every group that exists and lives there, by id.
   std::map<uint64_t, GroupState> StatesOfLane(uint32_t lane);
   JournalPool& pool() { return pool_; }
+  FlushMark& mark() { return mark_; }
   // Work that may block, on a thread of the host; Stop waits for it. False: it was not taken.
   bool PostBlocking(std::function<void()> work);
   void RetireJournalFile(JournalFile file);  // full, or found at start: back once its entries are in segments
@@ -114,6 +116,8 @@ class Store {
   int FlushTails();
   int FlushFile(const JournalFile& file);
   int FlushGroup(const GroupPtr& group, bool sync);
+  struct TailPiece;
+  bool TakeTail(Group& group, TailPiece* out) const;
   int WriteTail(const GroupPtr& group, bool* again);
   int WriteCheckpoint(const GroupPtr& group);
   int SyncSegments(const GroupPtr& group);
@@ -148,6 +152,7 @@ class Store {
   std::atomic<Lane*> lane_table_[kLanesMax] = {};
 
   JournalPool pool_{*this};
+  FlushMark mark_{*fs_, journal_directory()};
 
   Mutex flush_mutex_;
   Condition flush_wake_;              // the flusher waits

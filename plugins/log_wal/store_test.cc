@@ -229,126 +229,6 @@ TEST_F(StoreTest, TheSizeOfTheTailIsAccountedForOverDropsOfAllKinds) {
   EXPECT_EQ(rig_->store().tail_bytes(), 0);
 }
 
-// --- damage -----------------------------------------------------------------------------------------------------
-
-TEST_F(StoreTest, ATornLastFrameIsDroppedAndTheRestStays) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  Append(1, 3);
-  const LogImage before = model_[1];
-  Append(1, 1);
-  rig_.reset();
-  disk_->FlipBit(Journal().back(), Frames(Journal().back()).back() + kFrameHeaderBytes + 20);
-  Boot();
-  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
-  model_[1] = before;
-  ExpectImage(1);
-}
-
-TEST_F(StoreTest, AFlippedBitInTheMiddleIsCorruptionAndNothingIsTouched) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  for (int i = 0; i < 6; ++i) Append(1, 1);
-  rig_.reset();
-  const std::string path = Journal().back();
-  for (const uint64_t in_frame : {uint64_t{1}, uint64_t{20}, kFrameHeaderBytes + uint64_t{30}}) {
-    const uint64_t at = Frames(path)[2] + in_frame;
-    disk_->FlipBit(path, at);
-    EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
-    EXPECT_NE(message_.find(path), std::string::npos) << message_;
-    disk_->FlipBit(path, at);
-  }
-  disk_->FlipBit(path, 40);  // the file's header
-  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
-  disk_->FlipBit(path, 40);
-  Boot();
-}
-
-TEST_F(StoreTest, TheOnlyFrameOfAFileThatIsNotTheLastMayNotBeMissing) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  const std::string first = Journal().front();
-  std::string content;
-  for (const auto full = [&] { return Journal().back() != first; }; !full();) {
-    content = disk_->Content(first);
-    Append(1, 1, 3000);
-  }
-  rig_.reset();
-  disk_->Put(first, content);  // the flusher may have dropped it by now
-  for (const uint64_t at : Frames(first)) disk_->FlipBit(first, at + 10);
-  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
-  EXPECT_NE(message_.find(first), std::string::npos) << message_;
-}
-
-TEST_F(StoreTest, AFlippedBitInASegmentIsReportedByReadsOrTheStart) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  for (int i = 0; i < 200; ++i) Append(1, 1, 2000);
-  const std::string log = disk_->Files(".log").front();
-  disk_->FlipBit(log, 2500);
-  std::vector<LogEntry> got;
-  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, 2, 3, 1, 0, &got), CHR_E_CORRUPT);
-  EXPECT_TRUE(got.empty());
-  EXPECT_EQ(rig_->Read(1, CHR_LOG_BY_INDEX, 1, 2, 1, 0, &got), CHR_OK);
-  Append(1, 1);  // the group goes on
-  rig_.reset();
-  disk_->FlipBit(disk_->Files(".rix").front(), 100);
-  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
-}
-
-TEST_F(StoreTest, ADamagedRowFailsOnlyItsGroupsTruncation) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  ASSERT_TRUE(rig_->Open(2).ok());
-  for (int i = 0; i < 200; ++i) Append(1, 1, 2000);
-  disk_->FlipBit(disk_->Files(".rix").front(), 2 * kRowBytes + 8);
-  const uint64_t truncation = rig_->TruncatePrefix(1, 3);
-  const auto entries = Continue(model_[2], 1, 10);
-  const uint64_t append = rig_->Append(2, entries);
-  EXPECT_EQ(rig_->Wait(truncation), CHR_E_CORRUPT);
-  EXPECT_EQ(rig_->Wait(append), CHR_OK);
-  Append(1, 1);
-}
-
-TEST_F(StoreTest, RowsOfADroppedSuffixNeverStandInForDamagedOnes) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  Append(1, 30, 1000);  // in one operation, so in one segment, though that is more than a segment should hold
-  EagerFlusher();
-  const std::string first = disk_->Files(".rix").front();
-  ASSERT_EQ(disk_->Content(first).size() / kRowBytes, 30u);
-  model_[1].entries.resize(27);
-  Append(1, 3, 1000, 2);  // in the next segment, as the first one is long enough
-  AwaitFlusher();
-  FreeJournal();
-  rig_.reset();
-  ASSERT_EQ(disk_->Content(first).size() / kRowBytes, 30u) << "the dropped rows should be there still";
-  const std::string second = disk_->Files(".rix").at(1);
-  ASSERT_EQ(disk_->Content(second).size() / kRowBytes, 3u);
-  disk_->FlipBit(second, 8);
-  EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
-}
-
-TEST_F(StoreTest, AHalfWrittenSegmentIsNoneAfterItsEntriesWereReplaced) {
-  ASSERT_TRUE(rig_->Open(1).ok());
-  Append(1, 6, 3000);
-  EagerFlusher();
-  disk_->LimitFiles(".rix", kRowBytes);
-  Append(1, 3, 3000);  // entry 7 begins a segment; the disk is full after its row
-  while (disk_->Files(".rix").size() < 2 || disk_->Content(disk_->Files(".rix")[1]).size() < kRowBytes)
-    std::this_thread::yield();
-  model_[1].entries.resize(2);
-  Append(1, 10, 3000, 2);
-  disk_->LimitFiles("", 0);
-  AwaitFlusher();  // all in the first segment, which is short again
-  FreeJournal();
-  Restart();
-  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
-  ExpectImage(1);
-}
-
-TEST_F(StoreTest, ANewerFormatIsRefused) {
-  rig_.reset();
-  std::string content = disk_->Content(Journal().back());
-  content[4] = 2;
-  disk_->Put(Journal().back(), content);
-  EXPECT_EQ(RefusedStart(), CHR_E_UNSUPPORTED);
-}
-
 // --- a failing disk ---------------------------------------------------------------------------------------------
 
 TEST_F(StoreTest, AFailedSyncIsFatalForGood) {
@@ -364,6 +244,41 @@ TEST_F(StoreTest, AFailedSyncIsFatalForGood) {
   EXPECT_EQ(rig_->host().fatal_reports().size(), 1u);
 }
 
+TEST_F(StoreTest, WhatAFailedSyncLeftInThePageCacheIsDurableOnceAStartHasBelievedIt) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  Append(1, 1);
+  disk_->FailSync("/journal/");
+  const auto lost = Continue(model_[1], 2, 3000);
+  EXPECT_EQ(rig_->Wait(rig_->Append(1, lost)), CHR_E_FATAL);
+  disk_->FailSync("");
+  Restart();  // the process only: the page cache stays
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  model_[1].Append(lost);
+  ExpectImage(1);
+  Append(1, 1);
+  PowerCut();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
+TEST_F(StoreTest, WhatAFailedSyncLeftInSegmentsIsWrittenAgainBeforeTheJournalGoes) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  disk_->FailSync("/groups/");
+  for (chr_status status = CHR_OK; status == CHR_OK;) {
+    const auto entries = Continue(model_[1], 1, 3000);
+    status = rig_->Wait(rig_->Append(1, entries));
+    if (status == CHR_OK) model_[1].Append(entries);
+  }
+  disk_->FailSync("");
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+  FreeJournal();
+  PowerCut();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
+}
+
 TEST_F(StoreTest, AFailedSegmentSyncIsFatalAndWakesWaitingLanes) {
   ASSERT_TRUE(rig_->Open(1).ok());
   disk_->FailSync("/groups/");
@@ -374,6 +289,36 @@ TEST_F(StoreTest, AFailedSegmentSyncIsFatalAndWakesWaitingLanes) {
     if (status == CHR_OK) model_[1].Append(entries);
   }
   EXPECT_EQ(status, CHR_E_FATAL);
+}
+
+TEST_F(StoreTest, AReadThatFailsIsNoCorruption) {
+  ASSERT_TRUE(rig_->Open(1).ok());
+  ASSERT_EQ(rig_->Wait(rig_->Checkpoint(1, "state")), CHR_OK);
+  model_[1].checkpoint = "state";
+  for (int i = 0; i < 60; ++i) Append(1, 2, 1000);
+  FreeJournal();
+  Restart();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ASSERT_FALSE(disk_->Files("/checkpoint").empty());
+  LogImage found;
+  for (const std::string part : {".log", ".rix", "/checkpoint"}) {
+    disk_->FailReads(part);
+    EXPECT_EQ(rig_->ReadImage(1, &found), CHR_E_IO) << part;
+  }
+  disk_->FailReads(".rix");
+  EXPECT_EQ(rig_->Wait(rig_->TruncatePrefix(1, 3)), CHR_E_IO);
+  disk_->FailReads("");
+  rig_.reset();
+  for (const std::string part : {".rix", "/journal/j-"}) {
+    disk_->FailReads(part);
+    EXPECT_EQ(RefusedStart(), CHR_E_IO) << part;
+    EXPECT_NE(message_.find("/data/"), std::string::npos) << message_;
+    EXPECT_NE(message_.find("Input/output error"), std::string::npos) << message_;
+  }
+  disk_->FailReads("");
+  Boot();
+  ASSERT_TRUE(rig_->Open(1, 0, false).ok());
+  ExpectImage(1);
 }
 
 TEST_F(StoreTest, AFullDiskRefusesWritesServesReadsAndRecovers) {

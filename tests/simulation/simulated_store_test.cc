@@ -111,9 +111,6 @@ TEST(SimulatedStoreTest, AFailedSyncLosesNothingThatHadCompleted) {
   EXPECT_GE(failed, 20u);
 }
 
-// Known gap, about one seed in a thousand (20323 was one when this was written): damage to a journal's very last frame
-// counts as a torn write (FORMAT.md), but the flusher may already have written what was in it; then the start believes
-// segment rows of a later history than the journal's.
 TEST(SimulatedStoreTest, DamageOnTheDiskIsNeverReadAsData) {
   const uint64_t first = FromEnvironment("CHRONIK_SIM_SEED", 3000);
   const uint64_t seeds = FromEnvironment("CHRONIK_SIM_SEEDS", kSeeds);

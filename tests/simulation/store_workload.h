@@ -70,7 +70,6 @@ class StoreWorkload {
   };
 
   void Verify(Node& node);
-  static bool HasCheckpoint(const History& history, const Bytes& checkpoint);
   bool Destroy(Node& node, uint64_t id);
   bool Find(Node& node, uint64_t id, ShardId lane, LogModel* found);
   bool ReadAll(Node& node, uint64_t id, ShardId lane, LogModel* found);
