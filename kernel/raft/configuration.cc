@@ -8,6 +8,7 @@
 
 #include "kernel/base/endian.h"
 #include "kernel/base/invariant.h"
+#include "kernel/base/mutation.h"
 
 namespace chronik::raft {
 
@@ -73,7 +74,7 @@ std::vector<NodeId> Members(const Configuration& c) {
 Configuration FirstStep(const Configuration& now, std::vector<NodeId> voters, std::vector<NodeId> learners) {
   CHRONIK_CHECK(!now.joint()) << "a joint configuration can only be left for its next one";
   // The same voters make the same majorities: nothing to agree on but who receives.
-  if (voters == now.voters) return {std::move(voters), std::move(learners)};
+  if (voters == now.voters || CHRONIK_MUTANT(change_without_joint)) return {std::move(voters), std::move(learners)};
   const bool caught_up = std::includes(now.voters.begin(), now.voters.end(), voters.begin(), voters.end());
   return {now.voters, now.learners, caught_up ? ConfigurationPhase::kJoint : ConfigurationPhase::kCatchingUp,
           std::move(voters), std::move(learners)};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernel/base/invariant.h"
+#include "kernel/base/mutation.h"
 #include "kernel/raft/core.h"
 #include "kernel/raft/quorum.h"
 
@@ -160,7 +161,8 @@ void Impl::OnVoteRequest(const Message& message, const VoteRequest& request) {
   // Whoever asks believes this replica to be a voter and may know a newer configuration: answer everybody (KIP-853
   // notes the same). It is the candidate that counts only the voters of its configuration.
   const EntryId last = log_.last();
-  const bool up_to_date = std::pair(request.last.term, request.last.index) >= std::pair(last.term, last.index);
+  const bool up_to_date = std::pair(request.last.term, request.last.index) >= std::pair(last.term, last.index) ||
+                          CHRONIK_MUTANT(vote_for_a_shorter_log);
   if (request.pre) {
     const bool may = message.term > hard_.term || (message.term == hard_.term && leader_ == NodeId{} &&
                                                    (hard_.vote == NodeId{} || hard_.vote == message.from));
@@ -174,6 +176,7 @@ void Impl::OnVoteRequest(const Message& message, const VoteRequest& request) {
   if (!may || !up_to_date) return Send(message.from, VoteResponse{.pre = false, .granted = false});
   if (hard_.vote != message.from) AdoptTerm(hard_.term, message.from);
   ResetElectionTimer();
+  if (CHRONIK_MUTANT(vote_granted_before_its_disk)) return Send(message.from, VoteResponse{false, true});
   SendAfter(message.from, VoteResponse{.pre = false, .granted = true});
 }
 
@@ -243,6 +246,7 @@ void Impl::BecomeLeader() {
   term_begin_ = next;
   catch_up_mark_ = next;
   AppendOwn({next, hard_.term, log_.next_offset(), 0, 0, EntryKind::kNoop});
+  if (CHRONIK_MUTANT(leader_takes_its_tail_for_durable)) durable_ = log_.last_index();
   Broadcast();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernel/base/mutation.h"
 #include "kernel/raft/core.h"
 
 namespace chronik::raft {
@@ -60,7 +61,7 @@ void Impl::OnAppendRequest(const Message& message, AppendRequest& request) {
     if (agreed < commit()) return;  // it would replace what is committed: not from a correct leader
     TakeEntries(request, known);
   }
-  CommitTo(std::min(request.commit, match));
+  CommitTo(std::min(request.commit, CHRONIK_MUTANT(commits_what_was_not_compared) ? log_.last_index() : match));
   // Not only what is new: an answer about entries that are here but not yet on disk waits for them as well.
   AcceptAppend(message.from, match);
 }
@@ -75,11 +76,12 @@ void Impl::TakeEntries(AppendRequest& request, size_t known) {
   entries.erase(entries.begin(), new_begin);
   const LogIndex first = entries.front().index;
   if (first <= log_.last_index()) {
+    const LogIndex kept = CHRONIK_MUTANT(stale_completion_attests) ? log_.last_index() : first - 1;
     log_.TruncateSuffix(first, entries.front().base_offset);
-    configurations_.TruncateSuffix(first);
+    if (!CHRONIK_MUTANT(configuration_not_rolled_back)) configurations_.TruncateSuffix(first);
     // Nothing of the old suffix is attested any more, nor will writes under way attest it (see InflightPersist).
     durable_ = std::min(durable_, first - 1);
-    for (size_t i = 0; i < persists_.size(); ++i) persists_[i].attests = std::min(persists_[i].attests, first - 1);
+    for (size_t i = 0; i < persists_.size(); ++i) persists_[i].attests = std::min(persists_[i].attests, kept);
   }
   auto configuration = configurations.begin();
   for (const EntryMeta& entry : entries) {
@@ -94,7 +96,10 @@ void Impl::TakeEntries(AppendRequest& request, size_t known) {
   }
 }
 
-void Impl::AcceptAppend(NodeId from, LogIndex match) { SendAfter(from, AppendResponse{false, match, {}, {}}); }
+void Impl::AcceptAppend(NodeId from, LogIndex match) {
+  if (CHRONIK_MUTANT(answer_before_fsync)) return Send(from, AppendResponse{false, match, {}, {}});
+  SendAfter(from, AppendResponse{false, match, {}, {}});
+}
 
 void Impl::RejectAppend(NodeId from, const AppendRequest& request, EntryId hint) {
   SendAfter(from, AppendResponse{true, {}, hint, request.previous.index});

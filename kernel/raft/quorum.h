@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "kernel/base/mutation.h"
 #include "kernel/raft/configuration.h"
 
 namespace chronik::raft {
@@ -20,6 +21,8 @@ bool MajorityHolds(const std::vector<NodeId>& voters, Holds&& holds) {
 // Have enough voters satisfied `holds(NodeId)`? Never without voters.
 template <class Holds>
 bool QuorumHolds(const Configuration& configuration, Holds&& holds) {
+  if (CHRONIK_MUTANT(joint_needs_one_majority) && configuration.joint())
+    return MajorityHolds(configuration.next_voters, holds);
   return MajorityHolds(configuration.voters, holds) &&
          (!configuration.joint() || MajorityHolds(configuration.next_voters, holds));
 }
@@ -39,6 +42,9 @@ T MajorityReached(const std::vector<NodeId>& voters, ValueOf&& value_of) {
 
 template <class T, class ValueOf>
 T QuorumReached(const Configuration& configuration, ValueOf&& value_of) {
+  if (CHRONIK_MUTANT(learner_counts)) return MajorityReached<T>(Members(configuration), value_of);
+  if (CHRONIK_MUTANT(joint_needs_one_majority) && configuration.joint())
+    return MajorityReached<T>(configuration.next_voters, value_of);
   const T reached = MajorityReached<T>(configuration.voters, value_of);
   return configuration.joint() ? std::min(reached, MajorityReached<T>(configuration.next_voters, value_of)) : reached;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernel/base/invariant.h"
+#include "kernel/base/mutation.h"
 #include "kernel/raft/core.h"
 #include "kernel/raft/quorum.h"
 
@@ -120,7 +121,7 @@ bool Impl::AcceptTerm(const Message& message) {
   const bool from_leader = std::holds_alternative<AppendRequest>(message.body) ||
                            std::holds_alternative<HeartbeatRequest>(message.body) ||
                            std::holds_alternative<InstallSnapshot>(message.body);
-  if (message.term < hard_.term) {
+  if (message.term < hard_.term && !CHRONIK_MUTANT(stale_term_is_accepted)) {
     // The sender must learn of the newer term, or with pre-vote and check-quorum a replica that is ahead could neither
     // follow nor win (etcd #8334).
     if (from_leader) SendAfter(message.from, AppendResponse{true, {}, {}, {}});
@@ -145,7 +146,8 @@ void Impl::OnStorageDone(uint64_t sequence) {
   if (sequence <= done_sequence_) return;
   done_sequence_ = sequence;
   write_elapsed_ = 0;
-  while (!persists_.empty() && persists_.front().sequence <= sequence) {
+  const bool all = CHRONIK_MUTANT(completion_covers_later_writes);
+  while (!persists_.empty() && (persists_.front().sequence <= sequence || all)) {
     durable_ = std::max(durable_, persists_.front().attests);
     persists_.pop_front();
   }
@@ -200,7 +202,7 @@ void Impl::Send(NodeId to, Body body) { out_->messages.push_back({options_.self,
 
 void Impl::SendAfter(NodeId to, Body body) {
   // Nothing under way means nothing to wait for: an answer must not wait for a write that nobody is going to make.
-  if (last_sequence_ == done_sequence_) return Send(to, std::move(body));
+  if (last_sequence_ == done_sequence_ && !CHRONIK_MUTANT(answer_waits_for_no_write)) return Send(to, std::move(body));
   out_->messages_after.emplace_back(last_sequence_, Message{options_.self, to, hard_.term, std::move(body)});
 }
 

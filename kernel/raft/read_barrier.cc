@@ -2,6 +2,7 @@
 // Read barriers (ReadIndex, thesis 6.4): proof that this replica still leads, without an entry in the log.
 #include <limits>
 
+#include "kernel/base/mutation.h"
 #include "kernel/raft/core.h"
 #include "kernel/raft/quorum.h"
 
@@ -28,7 +29,7 @@ void Impl::AdvanceBarriers() {
     const Progress* peer = FindPeer(voter);
     return peer == nullptr ? 0 : peer->read_round;
   });
-  while (!barriers_.empty() && barriers_.front().round <= proven) {
+  while (!barriers_.empty() && (barriers_.front().round <= proven || CHRONIK_MUTANT(barrier_without_round))) {
     out_->barriers_passed.push_back(barriers_.front().context);
     barriers_.pop_front();
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernel/base/invariant.h"
+#include "kernel/base/mutation.h"
 #include "kernel/raft/core.h"
 #include "kernel/raft/quorum.h"
 
@@ -117,7 +118,7 @@ uint64_t Impl::CollectEntries(const Progress& peer, std::vector<EntryMeta>& entr
 
 void Impl::SendHeartbeat(Progress& peer) {
   // A follower must never be told to commit what it may not have (etcd #17855).
-  const LogIndex known = std::min(commit(), peer.match());
+  const LogIndex known = CHRONIK_MUTANT(heartbeat_commits_beyond_match) ? commit() : std::min(commit(), peer.match());
   peer.told_commit = std::max(peer.told_commit, known);
   Send(peer.peer(), HeartbeatRequest{.commit = known, .read_context = barriers_.empty() ? 0 : read_round_});
 }
@@ -177,13 +178,15 @@ void Impl::OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response) {
 // Commits what a majority has on disk, if it is of this term (paper 5.4.2, LogCabin #44). Deviation from etcd: never
 // beyond what is on the own disk, so that readers may take committed entries from there.
 void Impl::AdvanceCommit() {
-  const LogIndex majority = QuorumReached<LogIndex>(configuration(), [this](NodeId voter) {
-    if (voter == options_.self) return durable_;
+  const LogIndex own = CHRONIK_MUTANT(leader_counts_before_its_disk) ? log_.last_index() : durable_;
+  const LogIndex majority = QuorumReached<LogIndex>(configuration(), [this, own](NodeId voter) {
+    if (voter == options_.self) return own;
     const Progress* peer = FindPeer(voter);
     return peer == nullptr ? LogIndex{} : peer->match();
   });
-  const LogIndex candidate = std::min(majority, durable_);
-  if (candidate <= commit() || log_.TermAt(candidate) != hard_.term) return;
+  const LogIndex candidate = std::min(majority, own);
+  if (candidate <= commit()) return;
+  if (log_.TermAt(candidate) != hard_.term && !CHRONIK_MUTANT(commit_counts_old_terms)) return;
   CommitTo(candidate);
   TrimWindow();
   Broadcast();

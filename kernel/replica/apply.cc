@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernel/base/log.h"
+#include "kernel/base/mutation.h"
 #include "kernel/replica/replica.h"
 
 namespace chronik::replica {
@@ -68,7 +69,8 @@ void Replica::ReadForApply(LogIndex next) {
 
 void Replica::AfterApply() {
   tail_.Unpin(std::min(durable_, applied_.index));
-  const bool ready = raft_->soft_state().role == raft::Role::kLeader && raft_->leader_is_confirmed() &&
+  const bool confirmed = raft_->leader_is_confirmed() || CHRONIK_MUTANT(ready_before_own_entry);
+  const bool ready = raft_->soft_state().role == raft::Role::kLeader && confirmed &&
                      applied_.index >= raft_->commit_index() && !refused_ && !failed_;
   if (ready && !ready_) {
     ready_ = true;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernel/base/log.h"
+#include "kernel/base/mutation.h"
 
 namespace chronik::replica {
 
@@ -60,6 +61,10 @@ Status Replica::RestoreCheckpoint() {
   CHRONIK_RETURN_IF_ERROR(machine_.RestoreCheckpoint(checkpoint->state));
   high_watermark_ = checkpoint->next_offset;
   checkpoint_index_ = applied_.index;
+  if (CHRONIK_MUTANT(applied_twice_after_restart)) {
+    applied_ = bounds.previous;
+    high_watermark_ = bounds.first_offset;
+  }
   if (!checkpoint->configurations.empty()) configurations_ = std::move(checkpoint->configurations);
   return {};
 }
@@ -120,6 +125,7 @@ Status Replica::CollectConfigurations(const std::vector<Entry>& entries) {
 }
 
 void Replica::StartGroup() {
+  if (CHRONIK_MUTANT(vote_forgotten_at_restart)) opened_.bounds.hard_state.vote = NodeId{};
   const log::Bounds& b = opened_.bounds;
   ++generation_;
   tail_.Clear();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kernel/base/log.h"
+#include "kernel/base/mutation.h"
 #include "kernel/replica/replica.h"
 
 namespace chronik::replica {
@@ -77,7 +78,7 @@ void Replica::OnSnapshotChunk(NodeId from, const SnapshotChunk& chunk) {
 void Replica::InstallPulled() {
   if (refused_ || failed_ || closing_) return to_install_.reset();
   checkpoint_in_flight_ = true;
-  to_install_->pulled = true;
+  to_install_->pulled = !CHRONIK_MUTANT(pulled_flag_lost);
   ++operations_;
   store_.Checkpoint(options_.shard, handle_, EncodeCheckpoint(*to_install_),
                     [this, generation = generation_](Status status) {

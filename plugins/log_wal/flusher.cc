@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "plugins/log_wal/mutation.h"
 #include "plugins/log_wal/store.h"
 
 namespace chronik_log_wal {
@@ -153,7 +154,7 @@ int Store::FlushGroup(const GroupPtr& group, bool sync) {
   for (bool again = true; again;) {
     if (const int error = WriteTail(group, &again)) return error;
   }
-  if (!sync) return 0;
+  if (!sync || CHRONIK_MUTANT(journal_freed_before_segments_are_synced)) return 0;
   if (const int error = SyncSegments(group)) return error;
   if (const int error = WriteCheckpoint(group)) return error;
   return RemoveDeadFiles(group);

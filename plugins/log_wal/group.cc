@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugins/log_wal/mutation.h"
+
 namespace chronik_log_wal {
 
 void Group::Clear(const GroupState& to) {
@@ -111,7 +113,7 @@ void Group::DropSuffix(uint64_t from) {
     tail_bytes -= tail.back().meta.size;
     tail.pop_back();
   }
-  DropRowsFrom(from);
+  if (!CHRONIK_MUTANT(suffix_stays_in_segments)) DropRowsFrom(from);
   while (!terms.empty() && terms.back().first_index >= from) terms.pop_back();
   state.last_index = from - 1;
   state.last_term = terms.empty() ? state.prev_term : terms.back().term;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "plugins/log_wal/mutation.h"
 #include "plugins/log_wal/store.h"
 
 namespace chronik_log_wal {
@@ -175,7 +176,7 @@ Lane::Outcome Lane::Write(std::vector<Operation>& round) {
     }
   }
   if (unsynced_ && (must_sync || store_.host().NowNs() - synced_at_ns_ >= store_.options().sync_interval_ns))
-    (void)Sync();
+    if (!CHRONIK_MUTANT(completes_before_fsync)) (void)Sync();
   if (store_.fatal()) return {CHR_E_FATAL, "the journal cannot be synced"};
   return {CHR_OK, message};
 }
@@ -286,7 +287,8 @@ Lane::Outcome Lane::WriteFileStart(JournalFile* next, FrameBuilder& states, uint
   if (error == 0) error = next->file->SyncData();
   const std::string name = store_.journal_directory() + "/" + JournalFileName(next->header);
   if (error == 0) error = store_.fs().Rename(next->path, name);
-  if (error == 0) error = store_.fs().SyncDirectory(store_.journal_directory());
+  if (error == 0 && !CHRONIK_MUTANT(journal_name_not_synced))
+    error = store_.fs().SyncDirectory(store_.journal_directory());
   if (error != 0) {
     store_.SetFatal("starting " + name + ": " + std::strerror(error));
     return {CHR_E_FATAL, "the journal cannot be written"};

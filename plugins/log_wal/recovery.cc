@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "plugins/log_wal/mutation.h"
+
 namespace chronik_log_wal {
 namespace {
 
@@ -138,7 +140,7 @@ Failure Recovery::CheckChains() {
     const FoundFile& found = files_[i];
     const FileHeader& header = found.file.header;
     const std::string where = found.file.path + " at " + std::to_string(found.end);
-    if (found.later_frames)
+    if (found.later_frames && !CHRONIK_MUTANT(damage_cut_like_a_torn_tail))
       return Corrupt(where + ": a frame is damaged, and frames after it were written once it was synced");
     if (i + 1 == files_.size()) continue;
     const FoundFile& next = files_[i + 1];
@@ -180,6 +182,7 @@ Failure Recovery::CheckMark() {
 // bytes that no successful sync is known to cover are written again, in place: the same ones, so that a cut on the way
 // does no harm.
 Failure Recovery::MakeDurable(FoundFile& found) {
+  if (CHRONIK_MUTANT(recovered_tail_not_synced)) return {};
   File& file = *found.file.file;
   if (found.window.size() > 0) {
     if (const int error = file.WriteAt(found.unvouched, found.window.data(), found.window.size()))

@@ -20,7 +20,8 @@ Cluster::Cluster(Scheduler& scheduler, size_t nodes, size_t groups)
           oracle_,
           {},
           [this](NodeId from, GroupId group, replica::PeerMessage message) { Send(from, group, std::move(message)); },
-          [this](NodeId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); }} {
+          [this](NodeId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); },
+          [this](NodeId node) { return !suspect_ || SlotOf(node) != suspect_; }} {
   for (size_t i = 0; i < groups; ++i) context_.groups.push_back(GroupId(i + 1));
   for (size_t i = 0; i < nodes; ++i) {
     Slot& slot = slots_.emplace_back();

@@ -43,7 +43,7 @@ void DigestMachine::OnHighWatermark(Offset high_watermark) {
 }
 
 void DigestMachine::OnSoftState(const raft::SoftState& state) {
-  if (!muted_) oracle_.OnSoftState(group_, node_, state);
+  if (!muted_) oracle_.OnSoftState(group_, node_, state, *replica_);
 }
 
 void DigestMachine::OnReady() {

@@ -93,6 +93,8 @@ void Broker::Open() {
 void Broker::MakeReplica(GroupId group, log::OpenedGroup opened) {
   if (dead_) return;
   Group& g = groups_.at(group);
+  g.handle = opened.handle;
+  context_.oracle.OnOpened(group, id_, opened.bounds, context_.trusted(id_));
   g.machine = std::make_unique<DigestMachine>(context_.oracle, group, id_);
   replica::Options options = ReplicaOptions(group, g.shard, id_, voters_, context_.scheduler.random().Next());
   options.peers = this;
@@ -108,10 +110,17 @@ void Broker::TickShard(size_t shard) {
   for (auto& [id, group] : groups_) {
     if (group.shard.value != shard || !group.replica) continue;
     group.replica->Tick();
-    context_.oracle.CheckLog(id, id_, *group.replica);
+    CheckGroup(id);
+    if (dead_) return;
     if (group.replica->failed()) return Fatal(group.replica->writable().error());
   }
   shards_[shard]->Schedule(kTick, [this, shard] { TickShard(shard); });
+}
+
+void Broker::CheckGroup(GroupId group) {
+  const Group& g = groups_.at(group);
+  const auto stored = log_->Reload(g.handle);
+  if (stored.ok() && !dead_) context_.oracle.CheckLog(group, id_, *g.replica, *stored);
 }
 
 void Broker::Fatal(const Error& error) {
@@ -143,7 +152,10 @@ void Broker::PeerLost(NodeId peer) {
 
 void Broker::Send(GroupId group, replica::PeerMessage message) {
   if (dead_) return;
-  context_.oracle.OnSent(group, *replica(group), message);
+  // (Asking the store may take a while: it has locks.)
+  const auto stored = log_->Reload(groups_.at(group).handle);
+  if (dead_) return;
+  if (stored.ok()) context_.oracle.OnSent(group, *replica(group), message, *stored);
   context_.send(id_, group, std::move(message));
 }
 

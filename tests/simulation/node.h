@@ -32,6 +32,8 @@ struct BrokerContext {
   std::function<void(NodeId from, GroupId group, replica::PeerMessage message)> send;
   // It cannot go on: its disk failed (corrupt: what it kept cannot be trusted). The world kills it.
   std::function<void(NodeId node, bool corrupt, const std::string& why)> on_fatal;
+  // Nobody damaged its disk.
+  std::function<bool(NodeId node)> trusted;
 };
 
 class Broker final : public replica::Peers {
@@ -62,6 +64,7 @@ class Broker final : public replica::Peers {
  private:
   struct Group {
     ShardId shard;
+    log::GroupHandle handle = nullptr;
     std::unique_ptr<DigestMachine> machine;
     std::unique_ptr<replica::Replica> replica;
   };
@@ -69,6 +72,7 @@ class Broker final : public replica::Peers {
   void Open();  // on the control thread
   void MakeReplica(GroupId group, log::OpenedGroup opened);
   void TickShard(size_t shard);
+  void CheckGroup(GroupId group);
   void Fatal(const Error& error);
   void ShutDown();
   void StopStore();

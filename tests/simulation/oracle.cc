@@ -27,8 +27,50 @@ const Oracle::Committed* Oracle::At(GroupId group, LogIndex index) {
   return index == LogIndex{} || index.value > committed.size() ? nullptr : &committed[index.value - 1];
 }
 
-void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& state) {
+void Oracle::OnOpened(GroupId group, NodeId node, const log::Bounds& found, bool trusted) {
+  Group& g = groups_[group];
+  Kept& kept = g.kept[node];
+  kept.trusted = kept.trusted && trusted;
+  kept.elected_in = Term{};
+  const LogIndex least = kept.trusted ? kept.committed : std::min(kept.committed, kept.durable[3]);
+  if (found.last_index < least)
+    Violated(group, node, "promises: entry " + std::to_string(least.value) + " is gone after a restart");
+  if (kept.trusted && found.hard_state.term < g.promised[node])
+    Violated(group, node, "promises: its term fell in a crash");
+  CheckVote(group, node, found.hard_state);
+}
+
+void Oracle::CheckVote(GroupId group, NodeId node, const raft::HardState& state) {
+  Group& g = groups_[group];
+  const auto vote = g.votes.find(std::pair(node, state.term));
+  if (vote != g.votes.end() && vote->second != state.vote && g.kept[node].trusted)
+    Violated(group, node, "promises: it forgot its vote in term " + std::to_string(state.term.value));
+}
+
+void Oracle::CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& raft) {
+  const Kept& kept = groups_[group].kept[node];
+  CheckVote(group, node, raft.hard_state());
+  const Term term = raft.hard_state().term;
+  // Only the leader of that term could have told it to drop the entry, and a leader does not drop its own.
+  const std::optional<Term> answered = raft.TermAt(kept.answered.index);
+  const bool dropped = raft.last_index() < kept.answered.index || (answered && *answered != kept.answered.term);
+  if (kept.trusted && kept.answered_in == term && dropped)
+    Violated(group, node,
+             "promises: it dropped entry " + std::to_string(kept.answered.index.value) +
+                 ", which the leader of its term counts on");
+  // What an earlier term left is committed by an entry of this one on top of it (paper 5.4.2).
+  if (raft.soft_state().role == raft::Role::kLeader && kept.elected_in == term &&
+      raft.commit_index() > kept.commit_when_elected && !raft.leader_is_confirmed())
+    Violated(group, node,
+             "leader completeness: entry " + std::to_string(raft.commit_index().value) +
+                 " of an earlier term is committed without one of term " + std::to_string(term.value));
+}
+
+void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& state, const replica::Replica& replica) {
   if (state.role != raft::Role::kLeader) return;
+  Kept& kept = groups_[group].kept[node];
+  kept.elected_in = state.term;
+  kept.commit_when_elected = replica.raft()->commit_index();
   const auto [leader, fresh] = groups_[group].leaders.emplace(state.term, node);
   if (!fresh && leader->second != node)
     Violated(group, node,
@@ -86,21 +128,56 @@ void Oracle::OnReady(GroupId group, const replica::Replica& replica, NodeId node
   if (replica.high_watermark() < g.high_watermark) Violated(group, node, "a new leader's high watermark is lower");
 }
 
-void Oracle::OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message) {
+namespace {
+
+// Whether a message says that its sender votes or leads in its term, or follows the leader of it.
+bool VouchesForTerm(const raft::Message& m) {
+  if (const auto* ask = std::get_if<raft::VoteRequest>(&m.body)) return !ask->pre;
+  if (const auto* vote = std::get_if<raft::VoteResponse>(&m.body)) return vote->granted && !vote->pre;
+  return std::holds_alternative<raft::AppendRequest>(m.body) ||
+         std::holds_alternative<raft::HeartbeatRequest>(m.body) || std::holds_alternative<raft::AppendResponse>(m.body);
+}
+
+Term StoredTermAt(const log::OpenedGroup& stored, LogIndex index) {
+  Term term = stored.bounds.previous.term;
+  for (const raft::TermStart& row : stored.terms) {
+    if (row.first_index <= index) term = row.term;
+  }
+  return term;
+}
+
+}  // namespace
+
+void Oracle::OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message,
+                    const log::OpenedGroup& stored) {
   const auto* sent = std::get_if<replica::RaftMessage>(&message.body);
   if (sent == nullptr) return;
   const raft::Message& m = sent->message;
   Group& g = groups_[group];
+  CheckPromises(group, m.from, *replica.raft());
+  const raft::HardState& on_disk = stored.bounds.hard_state;
+  if (VouchesForTerm(m) && on_disk.term < m.term)
+    Violated(group, m.from, "promises: term " + std::to_string(m.term.value) + " is not on its disk");
   if (const auto* vote = std::get_if<raft::VoteResponse>(&m.body); vote != nullptr && vote->granted && !vote->pre) {
     const auto [given, fresh] = g.votes.emplace(std::pair(m.from, m.term), m.to);
     if (!fresh && given->second != m.to)
       Violated(group, m.from, "election safety: two votes in term " + std::to_string(m.term.value));
+    if (on_disk.term == m.term && on_disk.vote != m.to)
+      Violated(group, m.from, "promises: its vote is not on its disk");
   }
   if (const auto* answer = std::get_if<raft::AppendResponse>(&m.body)) {
     // (An answer of an earlier term may come after a later leader replaced what it was about.)
     const bool current = m.term == replica.raft()->hard_state().term;
     if (current && !answer->rejected && answer->match > replica.durable_index())
       Violated(group, m.from, "promises: entry " + std::to_string(answer->match.value) + " is not on its disk");
+    if (current && !answer->rejected) {
+      Kept& kept = g.kept[m.from];
+      const bool more = kept.answered_in != m.term || answer->match > kept.answered.index;
+      if (const auto term = replica.raft()->TermAt(answer->match); term && more) {
+        kept.answered_in = m.term;
+        kept.answered = {answer->match, *term};
+      }
+    }
     Term& promised = g.promised[m.from];
     if (m.term < promised) Violated(group, m.from, "promises: its term fell");
     promised = std::max(promised, m.term);
@@ -144,9 +221,21 @@ void Oracle::OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogInd
 }
 
 // What it believes to be committed is what is committed; its offsets and its memory are within their bounds.
-void Oracle::CheckLog(GroupId group, NodeId node, const replica::Replica& replica) {
+void Oracle::CheckLog(GroupId group, NodeId node, const replica::Replica& replica, const log::OpenedGroup& stored) {
   const raft::RaftGroup* raft = replica.raft();
   if (raft == nullptr) return;
+  const LogIndex durable = raft->durable_index();
+  if (durable > stored.bounds.last_index || (durable >= replica.first_index() && durable >= stored.bounds.first_index &&
+                                             raft->TermAt(durable) != StoredTermAt(stored, durable))) {
+    Violated(group, node, "promises: it takes entry " + std::to_string(durable.value) + " for durable, and it is not");
+  }
+  CheckPromises(group, node, *raft);
+  Kept& kept = groups_[group].kept[node];
+  kept.committed = std::max(kept.committed, std::min(durable, raft->commit_index()));
+  if (durable != kept.durable[0]) {
+    std::copy_backward(kept.durable, kept.durable + 3, kept.durable + 4);
+    kept.durable[0] = durable;
+  }
   const LogIndex last = std::min(raft->commit_index(), committed(group));
   // Rows of its term table instead of single entries: the table is the log's terms.
   for (LogIndex i = std::max(replica.first_index(), last.value > 200 ? last - 200 : LogIndex(1)); i <= last; ++i) {

@@ -7,7 +7,9 @@
 //   log matching           logs that agree on one entry agree on all before it
 //   state-machine safety   the same entries in the same order everywhere, with the same state after each
 //   durability             what was acked is committed, with the bytes that were proposed
-//   promises               a replica tells nobody that it has what is not on its disk; its term never falls
+//   promises               a replica tells nobody that it has what is not on its disk, nor that it votes or leads in a
+//                          term that is not; its term never falls, and a crash takes neither its vote nor what it knew
+//                          to be committed
 //   offsets                each entry begins where the one before it ends
 //   high watermark         never falls, neither at one replica nor from leader to leader
 //   linearizable reads     a barrier that passed shows all that was acked before it was asked for
@@ -33,12 +35,16 @@ class Oracle {
   explicit Oracle(Report report) : report_(std::move(report)) {}
 
   // --- what replicas do
-  void OnSoftState(GroupId group, NodeId node, const raft::SoftState& state);
+  // What its store recovered. trusted: nobody damaged its disk. (Damage of the last writes looks like a crash.)
+  void OnOpened(GroupId group, NodeId node, const log::Bounds& found, bool trusted);
+  void OnSoftState(GroupId group, NodeId node, const raft::SoftState& state, const replica::Replica& replica);
   void OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after);
   void OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest);
   void OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after);
   void OnReady(GroupId group, const replica::Replica& replica, NodeId node);
-  void OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message);
+  // stored: what its store holds by now, durably.
+  void OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message,
+              const log::OpenedGroup& stored);
 
   // --- what clients see
   void OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed);
@@ -47,7 +53,7 @@ class Oracle {
   void OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogIndex applied);
 
   // --- what can be looked at any time
-  void CheckLog(GroupId group, NodeId node, const replica::Replica& replica);
+  void CheckLog(GroupId group, NodeId node, const replica::Replica& replica, const log::OpenedGroup& stored);
   void CheckMatching(GroupId group, const replica::Replica& a, const replica::Replica& b);
 
   LogIndex committed(GroupId group) { return LogIndex(groups_[group].committed.size()); }
@@ -62,15 +68,28 @@ class Oracle {
     uint64_t body;      // of what is in the log
     Digest after;
   };
+  // What a node must not lose.
+  struct Kept {
+    bool trusted = true;
+    LogIndex committed;      // it had all up to here on disk, and knew it to be committed
+    LogIndex durable[4];     // the newest first; what is older than three writes no damage takes in silence
+    Term answered_in;        // what it told the leader of this term
+    raft::EntryId answered;  // to be its last entry that agrees
+    Term elected_in;
+    LogIndex commit_when_elected;
+  };
   struct Group {
     std::vector<Committed> committed;  // of entry i + 1
     std::map<Term, NodeId> leaders;
     std::map<std::pair<NodeId, Term>, NodeId> votes;
     std::map<NodeId, Term> promised;  // the newest term in which a node answered somebody
+    std::map<NodeId, Kept> kept;
     LogIndex acked;
     Offset high_watermark{0};  // the highest that a leader showed
   };
 
+  void CheckVote(GroupId group, NodeId node, const raft::HardState& state);
+  void CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& raft);
   void Violated(GroupId group, NodeId node, const std::string& what);
   const Committed* At(GroupId group, LogIndex index);
 
