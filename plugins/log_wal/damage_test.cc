@@ -133,7 +133,7 @@ TEST_F(DamageTest, RowsOfALaterHistoryThanTheJournalsAreCorruption) {
   AwaitFlusher();
   rig_.reset();
   const std::string path = Journal().back();
-  disk_->FlipBit(path, Frames(path).back() + 20);
+  disk_->FlipBit(path, LastFrame(path) + 20);
   EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
   EXPECT_NE(message_.find(path), std::string::npos) << message_;
 }
@@ -150,7 +150,7 @@ TEST_F(DamageTest, ACheckpointOfALaterHistoryThanTheJournalsIsCorruption) {
   ASSERT_FALSE(disk_->Files("/checkpoint").empty());
   rig_.reset();
   const std::string path = Journal().back();
-  disk_->FlipBit(path, Frames(path).back() + 20);
+  disk_->FlipBit(path, LastFrame(path) + 20);
   EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
   EXPECT_NE(message_.find(path), std::string::npos) << message_;
 }
@@ -176,7 +176,7 @@ TEST_F(DamageTest, WhatAStartFoundIsNotTornLater) {
   Restart();
   rig_.reset();
   disk_->Put(path, content);  // the flusher may have dropped it by now
-  disk_->FlipBit(path, Frames(path).back() + 20);
+  disk_->FlipBit(path, LastFrame(path) + 20);
   EXPECT_EQ(RefusedStart(), CHR_E_CORRUPT);
   EXPECT_NE(message_.find(path), std::string::npos) << message_;
 }

@@ -17,6 +17,9 @@ namespace {
 
 constexpr uint64_t kWriteBytesMax = 8ull << 20;  // of one group at a time
 
+// What makes room on a full disk goes without the mark, which needs some.
+int UnlessFull(int error) { return error == ENOSPC || error == EDQUOT ? 0 : error; }
+
 }  // namespace
 
 int Store::AwaitFlusher(uint32_t lane) {
@@ -81,7 +84,7 @@ int Store::FlushOnce() {
     if (!retired_.empty()) file = retired_.front();
   }
   if (!doomed.empty()) {
-    int error = mark_.CoverAll();
+    int error = UnlessFull(mark_.CoverAll());
     if (error == 0) error = RemoveDoomed(doomed);
     if (error != 0) return FlushFailed(error, groups_directory());
     if (fatal()) return 0;
@@ -133,7 +136,7 @@ int Store::FlushFile(const JournalFile& file) {
     if (const int error = FlushGroup(group, true)) return FlushFailed(error, group->directory);
   }
   // What replaces it, the states that a later file begins with, is not to be taken for torn.
-  if (const int error = mark_.CoverAll()) return FlushFailed(error, mark_.path());
+  if (const int error = UnlessFull(mark_.CoverAll())) return FlushFailed(error, mark_.path());
   if (const int error = pool_.GiveBack(file)) return FlushFailed(error, file.path);
   return 0;
 }
@@ -318,7 +321,7 @@ int Store::RemoveDeadFiles(const GroupPtr& group) {
     for (const SegmentPtr& segment : group->segments) std::erase(dead, segment->path);
   }
   if (dead.empty()) return 0;
-  int error = mark_.Cover(changed_at);
+  int error = UnlessFull(mark_.Cover(changed_at));
   for (const std::string& path : dead) {
     if (error == 0) error = fs_->Remove(path + ".rix");
     if (error == 0) error = fs_->Remove(path + ".log");

@@ -85,6 +85,14 @@ class StoreTest : public testing::Test {
     return out;
   }
 
+  // Where its last own one begins: those of a recycled file's earlier use may lie behind it.
+  uint64_t LastFrame(const std::string& path) {
+    const std::string content = disk_->Content(path);
+    std::vector<uint64_t> own = Frames(path);
+    std::erase_if(own, [&](uint64_t at) { return content.compare(at + 8, 8, content, 8, 8) != 0; });
+    return own.back();
+  }
+
   std::shared_ptr<FaultyDisk> disk_ = std::make_shared<FaultyDisk>(1);
   std::unique_ptr<StoreRig> rig_;
   std::map<uint64_t, LogImage> model_;
