@@ -171,7 +171,7 @@ bool Faults::InjectDamage(Fault fault) {
   if (fault == Fault::kDiskLoss) return c_.may_lose_disk() && c_.Replace(slot);
   if (c_.broker(slot) == nullptr || !c_.Suspect(slot)) return false;
   if (fault == Fault::kBitFlip) {
-    c_.disk(slot).FlipRandomBit();
+    for (uint64_t bits = s_.random().Between(1, 8); bits > 0; --bits) c_.disk(slot).FlipRandomBit();
   } else {
     c_.disk(slot).MisdirectNextSync();
   }

@@ -31,7 +31,7 @@ enum class Fault : uint8_t {
   kDiskStall,  // every operation of a disk waits
   kDiskSlow,
   kDiskFull,
-  kBitFlip,  // at rest, in silence
+  kBitFlip,  // of some bits at rest, in silence
   kMisdirectedWrite,
   kDiskLoss,
   kTransfer,    // of leadership, asked for by the operator

@@ -43,7 +43,9 @@ void DigestMachine::OnHighWatermark(Offset high_watermark) {
 }
 
 void DigestMachine::OnSoftState(const raft::SoftState& state) {
-  if (!muted_) oracle_.OnSoftState(group_, node_, state, *replica_);
+  if (muted_) return;
+  oracle_.OnSoftState(group_, node_, state);
+  if (state.role == raft::Role::kLeader) oracle_.OnElected(group_, node_, state.term, replica_->raft()->commit_index());
 }
 
 void DigestMachine::OnReady() {

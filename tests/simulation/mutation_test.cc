@@ -25,29 +25,34 @@ constexpr std::chrono::minutes kWallTime(10);
 
 class EachMutant : public testing::TestWithParam<Mutant> {};
 
+uint64_t FirstSeed() {
+  const char* const text = std::getenv("CHRONIK_SIM_SEED");
+  return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
+}
+
 TEST_P(EachMutant, IsFound) {
   const Mutant& mutant = GetParam();
-  const char* const scenario = std::getenv("CHRONIK_SIM_SCENARIO");
-  const char* const seeds = std::getenv("CHRONIK_SIM_SEEDS");
+  const uint64_t first = FirstSeed();
   SwitchOn(mutant.name);
   const CampaignResult result =
-      RunCampaign(OptionsOf(scenario != nullptr ? scenario : mutant.scenario), 1,
-                  seeds != nullptr ? std::strtoull(seeds, nullptr, 10) : mutant.seeds, kJobs, kWallTime);
+      RunCampaign(OptionsOf(mutant.scenario), first, first + mutant.seeds - 1, kJobs, kWallTime);
   SwitchOn("");
-  EXPECT_TRUE(result.failed) << result.seeds << " seeds find nothing";
-  std::printf("seed %llu: %s\n", static_cast<unsigned long long>(result.failed_seed), result.violation.c_str());
+  ASSERT_TRUE(result.failed) << result.seeds << " seeds find nothing";
+  std::printf("found by seed %llu of %llu: %s\n", static_cast<unsigned long long>(result.failed_seed - first + 1),
+              static_cast<unsigned long long>(mutant.seeds), result.violation.c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulator, EachMutant, testing::ValuesIn(Mutants().begin(), Mutants().end()),
                          [](const auto& mutant) { return std::string(mutant.param.name); });
 
 TEST(MutationTest, FindsNothingInTheTrueProgram) {
+  const uint64_t first = FirstSeed();
   for (const Scenario& scenario : Scenarios()) {
     uint64_t seeds = 0;
     for (const Mutant& mutant : Mutants()) {
       if (mutant.scenario == scenario.name) seeds = std::max(seeds, mutant.seeds);
     }
-    const CampaignResult result = RunCampaign(OptionsOf(scenario.name), 1, seeds, kJobs, kWallTime);
+    const CampaignResult result = RunCampaign(OptionsOf(scenario.name), first, first + seeds - 1, kJobs, kWallTime);
     EXPECT_FALSE(result.failed) << scenario.name << ", seed " << result.failed_seed << ": " << result.violation;
     EXPECT_EQ(result.seeds, seeds) << scenario.name;
   }

@@ -5,6 +5,7 @@
 
 #include "kernel/base/crc32c.h"
 #include "kernel/base/endian.h"
+#include "kernel/raft/quorum.h"
 #include "tests/simulation/workload.h"
 
 namespace chronik::sim {
@@ -58,19 +59,40 @@ void Oracle::CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& ra
     Violated(group, node,
              "promises: it dropped entry " + std::to_string(kept.answered.index.value) +
                  ", which the leader of its term counts on");
-  // What an earlier term left is committed by an entry of this one on top of it (paper 5.4.2).
-  if (raft.soft_state().role == raft::Role::kLeader && kept.elected_in == term &&
-      raft.commit_index() > kept.commit_when_elected && !raft.leader_is_confirmed())
-    Violated(group, node,
-             "leader completeness: entry " + std::to_string(raft.commit_index().value) +
-                 " of an earlier term is committed without one of term " + std::to_string(term.value));
+  if (raft.soft_state().role == raft::Role::kLeader) CheckCommit(group, node, raft);
 }
 
-void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& state, const replica::Replica& replica) {
-  if (state.role != raft::Role::kLeader) return;
+void Oracle::CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft) {
+  Group& g = groups_[group];
+  Kept& kept = g.kept[node];
+  const LogIndex commit = raft.commit_index();
+  const Term term = raft.hard_state().term;
+  if (kept.elected_in != term || commit <= kept.commit_checked) return;
+  kept.commit_checked = commit;
+  const std::string what =
+      "entry " + std::to_string(commit.value) + " is committed in term " + std::to_string(term.value);
+  // What an earlier term left is committed by an entry of this one on top of it (paper 5.4.2).
+  if (!raft.leader_is_confirmed()) Violated(group, node, "leader completeness: " + what + ", and is of an earlier one");
+  const auto has = [&](NodeId voter) {
+    if (voter == node) return raft.durable_index() >= commit;
+    const auto answered = g.answered.find(std::pair(voter, term));
+    return answered != g.answered.end() && answered->second >= commit;
+  };
+  // Since it committed the entry it may have gone on to the next configuration, or to the one after it.
+  const auto& rows = raft.configurations().rows();
+  const auto recent = rows.end() - std::min<ptrdiff_t>(3, rows.end() - rows.begin());
+  if (std::none_of(recent, rows.end(), [&](const auto& row) { return raft::QuorumHolds(row.configuration, has); }))
+    Violated(group, node, "quorum: " + what + " without a majority that has it");
+}
+
+void Oracle::OnElected(GroupId group, NodeId node, Term term, LogIndex commit) {
   Kept& kept = groups_[group].kept[node];
-  kept.elected_in = state.term;
-  kept.commit_when_elected = replica.raft()->commit_index();
+  kept.elected_in = term;
+  kept.commit_checked = commit;
+}
+
+void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& state) {
+  if (state.role != raft::Role::kLeader) return;
   const auto [leader, fresh] = groups_[group].leaders.emplace(state.term, node);
   if (!fresh && leader->second != node)
     Violated(group, node,
@@ -177,6 +199,10 @@ void Oracle::OnSent(GroupId group, const replica::Replica& replica, const replic
         kept.answered_in = m.term;
         kept.answered = {answer->match, *term};
       }
+    }
+    if (!answer->rejected) {
+      LogIndex& match = g.answered[std::pair(m.from, m.term)];
+      match = std::max(match, answer->match);
     }
     Term& promised = g.promised[m.from];
     if (m.term < promised) Violated(group, m.from, "promises: its term fell");

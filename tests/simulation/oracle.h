@@ -4,6 +4,7 @@
 //
 //   election safety        one leader a term, one vote a term and voter
 //   leader completeness    a leader that serves has every entry that was ever committed
+//   quorum                 a leader commits what a majority of each half of its configuration said to have on disk
 //   log matching           logs that agree on one entry agree on all before it
 //   state-machine safety   the same entries in the same order everywhere, with the same state after each
 //   durability             what was acked is committed, with the bytes that were proposed
@@ -37,7 +38,8 @@ class Oracle {
   // --- what replicas do
   // What its store recovered. trusted: nobody damaged its disk. (Damage of the last writes looks like a crash.)
   void OnOpened(GroupId group, NodeId node, const log::Bounds& found, bool trusted);
-  void OnSoftState(GroupId group, NodeId node, const raft::SoftState& state, const replica::Replica& replica);
+  void OnSoftState(GroupId group, NodeId node, const raft::SoftState& state);
+  void OnElected(GroupId group, NodeId node, Term term, LogIndex commit);
   void OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after);
   void OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest);
   void OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after);
@@ -76,7 +78,7 @@ class Oracle {
     Term answered_in;        // what it told the leader of this term
     raft::EntryId answered;  // to be its last entry that agrees
     Term elected_in;
-    LogIndex commit_when_elected;
+    LogIndex commit_checked;
   };
   struct Group {
     std::vector<Committed> committed;  // of entry i + 1
@@ -84,12 +86,14 @@ class Oracle {
     std::map<std::pair<NodeId, Term>, NodeId> votes;
     std::map<NodeId, Term> promised;  // the newest term in which a node answered somebody
     std::map<NodeId, Kept> kept;
+    std::map<std::pair<NodeId, Term>, LogIndex> answered;  // the highest match told to the leader of a term
     LogIndex acked;
     Offset high_watermark{0};  // the highest that a leader showed
   };
 
   void CheckVote(GroupId group, NodeId node, const raft::HardState& state);
   void CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& raft);
+  void CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft);
   void Violated(GroupId group, NodeId node, const std::string& what);
   const Committed* At(GroupId group, LogIndex index);
 
