@@ -156,6 +156,7 @@ Failure Recovery::CheckChains() {
 
 // A journal may have been dropped as a whole, but what is left of one reaches as far as the files that follow from it.
 Failure Recovery::CheckMark() {
+  if (CHRONIK_MUTANT(damage_cut_like_a_torn_tail)) return {};
   FlushMark::Sequences marked;
   const std::string& path = store_.mark_.path();
   const int error = store_.mark_.Read(&marked);

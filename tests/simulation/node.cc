@@ -155,7 +155,7 @@ void Broker::Send(GroupId group, replica::PeerMessage message) {
   // (Asking the store may take a while: it has locks.)
   const auto stored = log_->Reload(groups_.at(group).handle);
   if (dead_) return;
-  if (stored.ok()) context_.oracle.OnSent(group, *replica(group), message, *stored);
+  context_.oracle.OnSent(group, *replica(group), message, stored.ok() ? &*stored : nullptr);
   context_.send(id_, group, std::move(message));
 }
 

@@ -171,43 +171,49 @@ Term StoredTermAt(const log::OpenedGroup& stored, LogIndex index) {
 }  // namespace
 
 void Oracle::OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message,
-                    const log::OpenedGroup& stored) {
+                    const log::OpenedGroup* stored) {
   const auto* sent = std::get_if<replica::RaftMessage>(&message.body);
   if (sent == nullptr) return;
   const raft::Message& m = sent->message;
-  Group& g = groups_[group];
   CheckPromises(group, m.from, *replica.raft());
-  const raft::HardState& on_disk = stored.bounds.hard_state;
-  if (VouchesForTerm(m) && on_disk.term < m.term)
-    Violated(group, m.from, "promises: term " + std::to_string(m.term.value) + " is not on its disk");
-  if (const auto* vote = std::get_if<raft::VoteResponse>(&m.body); vote != nullptr && vote->granted && !vote->pre) {
-    const auto [given, fresh] = g.votes.emplace(std::pair(m.from, m.term), m.to);
-    if (!fresh && given->second != m.to)
-      Violated(group, m.from, "election safety: two votes in term " + std::to_string(m.term.value));
-    if (on_disk.term == m.term && on_disk.vote != m.to)
+  const auto* vote = std::get_if<raft::VoteResponse>(&m.body);
+  const bool votes = vote != nullptr && vote->granted && !vote->pre;
+  if (stored != nullptr) {
+    const raft::HardState& on_disk = stored->bounds.hard_state;
+    if (VouchesForTerm(m) && on_disk.term < m.term)
+      Violated(group, m.from, "promises: term " + std::to_string(m.term.value) + " is not on its disk");
+    if (votes && on_disk.term == m.term && on_disk.vote != m.to)
       Violated(group, m.from, "promises: its vote is not on its disk");
   }
-  if (const auto* answer = std::get_if<raft::AppendResponse>(&m.body)) {
-    // (An answer of an earlier term may come after a later leader replaced what it was about.)
-    const bool current = m.term == replica.raft()->hard_state().term;
-    if (current && !answer->rejected && answer->match > replica.durable_index())
-      Violated(group, m.from, "promises: entry " + std::to_string(answer->match.value) + " is not on its disk");
-    if (current && !answer->rejected) {
-      Kept& kept = g.kept[m.from];
-      const bool more = kept.answered_in != m.term || answer->match > kept.answered.index;
-      if (const auto term = replica.raft()->TermAt(answer->match); term && more) {
-        kept.answered_in = m.term;
-        kept.answered = {answer->match, *term};
-      }
-    }
-    if (!answer->rejected) {
-      LogIndex& match = g.answered[std::pair(m.from, m.term)];
-      match = std::max(match, answer->match);
-    }
-    Term& promised = g.promised[m.from];
-    if (m.term < promised) Violated(group, m.from, "promises: its term fell");
-    promised = std::max(promised, m.term);
+  if (votes) {
+    const auto [given, fresh] = groups_[group].votes.emplace(std::pair(m.from, m.term), m.to);
+    if (!fresh && given->second != m.to)
+      Violated(group, m.from, "election safety: two votes in term " + std::to_string(m.term.value));
   }
+  if (const auto* answer = std::get_if<raft::AppendResponse>(&m.body)) OnAnswer(group, replica, m, *answer);
+}
+
+void Oracle::OnAnswer(GroupId group, const replica::Replica& replica, const raft::Message& m,
+                      const raft::AppendResponse& answer) {
+  Group& g = groups_[group];
+  if (!answer.rejected) {
+    LogIndex& match = g.answered[std::pair(m.from, m.term)];
+    match = std::max(match, answer.match);
+  }
+  // (An answer of an earlier term may come after a later leader replaced what it was about.)
+  if (!answer.rejected && m.term == replica.raft()->hard_state().term) {
+    if (answer.match > replica.durable_index())
+      Violated(group, m.from, "promises: entry " + std::to_string(answer.match.value) + " is not on its disk");
+    Kept& kept = g.kept[m.from];
+    const bool more = kept.answered_in != m.term || answer.match > kept.answered.index;
+    if (const auto term = replica.raft()->TermAt(answer.match); term && more) {
+      kept.answered_in = m.term;
+      kept.answered = {answer.match, *term};
+    }
+  }
+  Term& promised = g.promised[m.from];
+  if (m.term < promised) Violated(group, m.from, "promises: its term fell");
+  promised = std::max(promised, m.term);
 }
 
 void Oracle::OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed) {

@@ -44,9 +44,9 @@ class Oracle {
   void OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest);
   void OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after);
   void OnReady(GroupId group, const replica::Replica& replica, NodeId node);
-  // stored: what its store holds by now, durably.
+  // stored: what its store holds by now, durably; null if it failed for good and tells nothing any more.
   void OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message,
-              const log::OpenedGroup& stored);
+              const log::OpenedGroup* stored);
 
   // --- what clients see
   void OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed);
@@ -91,6 +91,8 @@ class Oracle {
     Offset high_watermark{0};  // the highest that a leader showed
   };
 
+  void OnAnswer(GroupId group, const replica::Replica& replica, const raft::Message& message,
+                const raft::AppendResponse& answer);
   void CheckVote(GroupId group, NodeId node, const raft::HardState& state);
   void CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& raft);
   void CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft);
