@@ -118,6 +118,15 @@ class OracleTest : public testing::Test {
   Oracle oracle_{[this](const std::string& what) { seen_.push_back(what); }};
 };
 
+TEST_F(OracleTest, SeesTwoLeadersOfATerm) {
+  oracle_.OnSoftState(kGroup, kOne, {raft::Role::kLeader, kOne, Term(3)});
+  oracle_.OnSoftState(kGroup, kTwo, {raft::Role::kLeader, kTwo, Term(4)});
+  oracle_.OnSoftState(kGroup, kTwo, {raft::Role::kFollower, kOne, Term(3)});
+  EXPECT_TRUE(seen_.empty());
+  oracle_.OnSoftState(kGroup, kTwo, {raft::Role::kLeader, kTwo, Term(3)});
+  EXPECT_EQ(seen_.size(), 1u);
+}
+
 TEST_F(OracleTest, SeesDifferentHistories) {
   oracle_.OnApply(kGroup, kOne, EntryAt(1, 1, 0, 7), 100);
   oracle_.OnApply(kGroup, kTwo, EntryAt(1, 1, 0, 7), 100);
