@@ -184,6 +184,8 @@ class Replica {
   Bytes EncodeState() const;
   void OnCheckpoint(LogIndex applied, const Status& status);
 
+  LogIndex Readable() const;  // reads.cc
+
   // messages.cc
   void Send(NodeId to, decltype(PeerMessage::body) body);
   void SendRaft(raft::Message message);
