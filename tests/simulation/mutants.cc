@@ -55,7 +55,7 @@ constexpr Mutant kMutants[] = {
     {"journal_name_not_synced", "P33", "alone", 15},
     {"recovered_tail_not_synced", "kill -9, then power loss", "alone", 15},
     {"torn_frame_is_believed", "P39", "alone", 15},
-    {"damage_cut_like_a_torn_tail", "CTRL", "damage", 45},
+    {"damage_cut_like_a_torn_tail", "CTRL", "damage", 200},
     {"payload_checksum_ignored", "P39", "damage", 45},
     {"journal_freed_before_segments_are_synced", "P33", "alone", 15},
     {"suffix_stays_in_segments", "P29", "network", 15},
