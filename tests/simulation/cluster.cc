@@ -178,8 +178,11 @@ void Cluster::Operate() {
     if (leader == nullptr) continue;
     const raft::Configuration wanted{Ids(want_voters_), Ids(want_learners_)};
     if (leader->replica(group)->raft()->configuration() == wanted) continue;
-    leader->OnShard(group,
-                    [wanted](replica::Replica& r) { (void)r.ChangeConfiguration(wanted.voters, wanted.learners); });
+    // It may be a while until the node gets to it; an operator who changed his mind says nothing then.
+    leader->OnShard(group, [this, wanted](replica::Replica& r) {
+      if (wanted == raft::Configuration{Ids(want_voters_), Ids(want_learners_)})
+        (void)r.ChangeConfiguration(wanted.voters, wanted.learners);
+    });
   }
   Bury();
   if (replacing_ && settled() && caught_up()) replacing_.reset();
