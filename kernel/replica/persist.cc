@@ -100,7 +100,7 @@ void Replica::OnAppendFailed(const Error& error) {
   FailWaiters(*refused_);
   AnswerBarriers({}, {});
   machine_.OnPendingLost();
-  if (Members(raft_->configuration()).size() == 1) {
+  if (Alone()) {
     machine_.OnReadOnly();
   } else {
     machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, NodeId(0), raft_->soft_state().term});

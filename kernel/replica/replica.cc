@@ -155,7 +155,13 @@ void Replica::Tick() {
 
 bool Replica::needs_ticks() const {
   if (!raft_ || failed_ || refused_) return false;
-  return Members(raft_->configuration()).size() > 1 || raft_->soft_state().role != raft::Role::kLeader;
+  return !Alone() || raft_->soft_state().role != raft::Role::kLeader;
+}
+
+// Asked at every tick for every group, hence without building the list of members.
+bool Replica::Alone() const {
+  const raft::Configuration& c = raft_->configuration();
+  return c.phase == raft::ConfigurationPhase::kStable && c.voters.size() + c.learners.size() == 1;
 }
 
 raft::SoftState Replica::soft_state() const {

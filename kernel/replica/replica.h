@@ -153,6 +153,7 @@ class Replica {
   void ReadConfigurations(LogIndex next);
   Status CollectConfigurations(const std::vector<log::Entry>& entries);
   void StartGroup();
+  bool Alone() const;
   void Step(raft::Input input);
   void CarryOut();
   void OnStepped(const std::optional<raft::SoftState>& soft_state, bool committed);

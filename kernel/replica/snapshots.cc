@@ -21,7 +21,10 @@ constexpr uint32_t kServeTicksMax = 100;  // a follower that asks for nothing an
 void Replica::OnFetchSnapshot(NodeId from, const raft::FetchSnapshot& fetch) {
   SnapshotChunk answer{{.last = fetch.last, .position = fetch.position, .bytes = 0, .total = 0, .gone = false}, {}};
   // Also before it is ready: without the follower it may never commit what makes it so.
-  const bool here = raft_->soft_state().role == raft::Role::kLeader && fetch.last == log_begin_;
+  // Only to members: what is kept for each must not grow with the ids that somebody makes up.
+  const std::vector<NodeId> members = Members(raft_->configuration());
+  const bool here = raft_->soft_state().role == raft::Role::kLeader && fetch.last == log_begin_ &&
+                    std::find(members.begin(), members.end(), from) != members.end();
   if (here && fetch.position == 0) served_[from].bytes = EncodeState();
   const auto served = served_.find(from);
   if (!here || served == served_.end() || fetch.position >= served->second.bytes.size()) {
