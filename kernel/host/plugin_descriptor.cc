@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "kernel/host/plugin_tables.h"
+
 namespace chronik::host {
 namespace {
 
@@ -105,38 +107,6 @@ Status ReadOptions(LoadedPlugin& out) {
 // --- interfaces
 // ---------------------------------------------------------------------------------------------------------
 
-// The first required slot that is NULL, or NULL.
-const char* MissingSlot(const chr_log_store& t) {
-  const std::pair<bool, const char*> slots[] = {
-      {t.caps != nullptr, "caps"},
-      {t.list_groups != nullptr, "list_groups"},
-      {t.open_group != nullptr, "open_group"},
-      {t.close_group != nullptr, "close_group"},
-      {t.destroy_group != nullptr, "destroy_group"},
-      {t.submit != nullptr, "submit"},
-      {t.bounds != nullptr, "bounds"},
-      {t.terms != nullptr, "terms"},
-      {t.read != nullptr, "read"},
-      {t.checkpoint != nullptr, "checkpoint"},
-      {t.stats != nullptr, "stats"},
-  };
-  for (const auto& [present, name] : slots) {
-    if (!present) return name;
-  }
-  return nullptr;
-}
-
-const char* MissingSlot(const chr_metrics_exporter& t) {
-  return t.bound_address == nullptr ? "bound_address" : nullptr;
-}
-
-const char* MissingSlot(const chr_plugin& t) {
-  if (t.create == nullptr) return "create";
-  if (t.start == nullptr) return "start";
-  if (t.stop == nullptr) return "stop";
-  return t.destroy == nullptr ? "destroy" : nullptr;
-}
-
 // Zeroed beyond what the other side wrote.
 template <class T>
 T FullSize(const void* table, uint32_t size) {
@@ -161,15 +131,16 @@ Status ReadTable(const fs::path& file, const chr_iface& iface, uint32_t size, ui
 }
 
 Status ReadKnownTable(LoadedPlugin& out, const chr_iface& iface, PluginInterface& row) {
-  if (row.id == CHR_LOG_STORE_1) {
+  const auto read = [&](const char* id, uint32_t min_size, auto& table) {
+    if (row.id != id) return Status();
     row.known = true;
-    return ReadTable(out.path, iface, row.size, CHR_LOG_STORE_1_0_SIZE, out.log_store_table);
-  }
-  if (row.id == CHR_METRICS_EXPORTER_1) {
-    row.known = true;
-    return ReadTable(out.path, iface, row.size, CHR_METRICS_EXPORTER_1_0_SIZE, out.metrics_exporter_table);
-  }
-  return {};
+    return ReadTable(out.path, iface, row.size, min_size, table);
+  };
+  CHRONIK_RETURN_IF_ERROR(read(CHR_LOG_STORE_1, CHR_LOG_STORE_1_0_SIZE, out.log_store_table));
+  CHRONIK_RETURN_IF_ERROR(read(CHR_TRANSPORT_1, CHR_TRANSPORT_1_0_SIZE, out.transport_table));
+  CHRONIK_RETURN_IF_ERROR(read(CHR_DISCOVERY_1, CHR_DISCOVERY_1_0_SIZE, out.discovery_table));
+  CHRONIK_RETURN_IF_ERROR(read(CHR_SNAPSHOT_SINK_1, CHR_SNAPSHOT_SINK_1_0_SIZE, out.snapshot_sink_table));
+  return read(CHR_METRICS_EXPORTER_1, CHR_METRICS_EXPORTER_1_0_SIZE, out.metrics_exporter_table);
 }
 
 bool IsInterfaceId(const std::string& id) {
@@ -217,7 +188,9 @@ Status ReadInterfaces(LoadedPlugin& out) {
 
 }  // namespace
 
-std::string SpokenInterfaces() { return CHR_LOG_STORE_1 ", " CHR_METRICS_EXPORTER_1; }
+std::string SpokenInterfaces() {
+  return CHR_LOG_STORE_1 ", " CHR_TRANSPORT_1 ", " CHR_DISCOVERY_1 ", " CHR_SNAPSHOT_SINK_1 ", " CHR_METRICS_EXPORTER_1;
+}
 
 Result<LoadedPluginPtr> ReadDescriptor(const fs::path& file, const chr_plugin* raw) {
   if (raw == nullptr) return Refuse(file, CHR_PLUGIN_MAIN_SYMBOL " returned nothing" + std::string(kReport));
@@ -249,18 +222,32 @@ Result<LoadedPluginPtr> ReadDescriptor(const fs::path& file, const chr_plugin* r
   return LoadedPluginPtr(std::move(out));
 }
 
+template <class T>
+Result<T> LoadedPlugin::Offer(const std::optional<T>& table, const char* want, const char* what,
+                              const char* key) const {
+  if (table) return *table;
+  return Refuse(path, id + " is no " + what + " (it offers " + Offered(*this) + ", wanted is " + want +
+                          "); name another in plugins." + key + ".plugin");
+}
+
 Result<chr_log_store> LoadedPlugin::log_store() const {
-  if (log_store_table) return *log_store_table;
-  return Refuse(path, id + " is no log store (it offers " + Offered(*this) +
-                          ", wanted is " CHR_LOG_STORE_1 "); name another in plugins.log_store.plugin");
+  return Offer(log_store_table, CHR_LOG_STORE_1, "log store", "log_store");
+}
+
+Result<chr_transport> LoadedPlugin::transport() const {
+  return Offer(transport_table, CHR_TRANSPORT_1, "transport", "transport");
+}
+
+Result<chr_discovery> LoadedPlugin::discovery() const {
+  return Offer(discovery_table, CHR_DISCOVERY_1, "discovery", "discovery");
+}
+
+Result<chr_snapshot_sink> LoadedPlugin::snapshot_sink() const {
+  return Offer(snapshot_sink_table, CHR_SNAPSHOT_SINK_1, "snapshot sink", "snapshot_sink");
 }
 
 Result<chr_metrics_exporter> LoadedPlugin::metrics_exporter() const {
-  if (metrics_exporter_table) return *metrics_exporter_table;
-  return Refuse(path, id + " is no metrics exporter (it offers " + Offered(*this) +
-                          ", wanted is " CHR_METRICS_EXPORTER_1
-                          "); name another in "
-                          "plugins.metrics_exporter.plugin");
+  return Offer(metrics_exporter_table, CHR_METRICS_EXPORTER_1, "metrics exporter", "metrics_exporter");
 }
 
 }  // namespace chronik::host

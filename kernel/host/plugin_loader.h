@@ -3,8 +3,7 @@
 // ones, so that everybody else only tests slots for NULL.
 #pragma once
 
-#include <chronik/log_store.h>
-#include <chronik/metrics_exporter.h>
+#include <chronik/all.h>
 #include <chronik/plugin.h>
 
 #include <cstdint>
@@ -48,11 +47,21 @@ struct LoadedPlugin {
 
   // Full-size copies, required slots present; empty: the plugin does not offer the interface.
   std::optional<chr_log_store> log_store_table;
+  std::optional<chr_transport> transport_table;
+  std::optional<chr_discovery> discovery_table;
+  std::optional<chr_snapshot_sink> snapshot_sink_table;
   std::optional<chr_metrics_exporter> metrics_exporter_table;
 
   // The same with an error that says what the plugin is instead.
   Result<chr_log_store> log_store() const;
+  Result<chr_transport> transport() const;
+  Result<chr_discovery> discovery() const;
+  Result<chr_snapshot_sink> snapshot_sink() const;
   Result<chr_metrics_exporter> metrics_exporter() const;
+
+ private:
+  template <class T>
+  Result<T> Offer(const std::optional<T>& table, const char* want, const char* what, const char* key) const;
 };
 using LoadedPluginPtr = std::shared_ptr<const LoadedPlugin>;
 
