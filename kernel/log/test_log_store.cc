@@ -124,6 +124,7 @@ chr_status TestLogStore::Submit(void* self, uint32_t lane, const chr_log_op* ops
 void TestLogStore::CarryOut(uint32_t lane, Operation operation) {
   Group& group = *operation.group;
   chr_status status = group.cancelling ? CHR_E_CANCELLED : failure_;
+  if (status == CHR_OK && !operation.entries.empty()) status = entry_failure_;
   group.cancelling |= status < 0;
   if (status >= 0 && operation.opcode == CHR_LOG_CHECKPOINT) group.checkpoint = operation.blob;
   if (status >= 0 && operation.opcode == CHR_LOG_APPEND) {

@@ -29,6 +29,8 @@ class TestLogStore {
   // From now on every append and checkpoint fails with this; CHR_OK: no more. After a failure the group's operations in
   // flight are cancelled, as the contract says.
   void FailWith(chr_status status) { failure_ = status; }
+  // The same for what carries entries only: a disk that has room for a vote and for nothing else.
+  void FailEntriesWith(chr_status status) { entry_failure_ = status; }
   void FailReadsWith(chr_status status) { read_failure_ = status; }
   // Reads are answered by the disk thread, not inside the call.
   void MakeReadsPend() { reads_pend_ = true; }
@@ -82,6 +84,7 @@ class TestLogStore {
   TestThreads::Thread& disk_;
   chr_log_sink sink_{};
   chr_status failure_ = CHR_OK;
+  chr_status entry_failure_ = CHR_OK;
   chr_status read_failure_ = CHR_OK;
   bool reads_pend_ = false;
   size_t appends_ = 0;

@@ -127,6 +127,8 @@ Status Replica::CollectConfigurations(const std::vector<Entry>& entries) {
 void Replica::StartGroup() {
   if (CHRONIK_MUTANT(vote_forgotten_at_restart)) opened_.bounds.hard_state.vote = NodeId{};
   const log::Bounds& b = opened_.bounds;
+  const LogIndex known =
+      IsCommittedPrefix(opened_) ? applied_.index : LogIndex{};  // looks at the terms, given away below
   ++generation_;
   tail_.Clear();
   after_.clear();
@@ -141,7 +143,7 @@ void Replica::StartGroup() {
                                         .last_index = b.last_index,
                                         .next_offset = b.next_offset,
                                         .configuration = std::move(base),
-                                        .applied = IsCommittedPrefix(opened_) ? applied_.index : LogIndex{},
+                                        .applied = known,
                                         .later_configurations = std::exchange(configurations_, {})});
   if (raft_->configuration() == raft::Configuration{{options_.raft.self}, {}}) return Step(raft::CampaignNow{});
   OnStepped(raft_->soft_state(), true);
