@@ -202,8 +202,14 @@ void Oracle::OnAnswer(GroupId group, const replica::Replica& replica, const raft
   }
   // (An answer of an earlier term may come after a later leader replaced what it was about.)
   if (!answer.rejected && m.term == replica.raft()->hard_state().term) {
-    if (answer.match > replica.durable_index())
-      Violated(group, m.from, "promises: entry " + std::to_string(answer.match.value) + " is not on its disk");
+    // What lies before the log is in a snapshot, which was durable before the log was told to begin behind it.
+    if (answer.match > replica.durable_index() && answer.match >= replica.first_index())
+      Violated(group, m.from,
+               "promises: entry " + std::to_string(answer.match.value) + " is not on its disk, which ends at " +
+                   std::to_string(replica.durable_index().value) + "; committed is " +
+                   std::to_string(replica.raft()->commit_index().value) + ", the log ends at " +
+                   std::to_string(replica.raft()->last_index().value) + ", applied is " +
+                   std::to_string(replica.applied().index.value));
     Kept& kept = g.kept[m.from];
     const bool more = kept.answered_in != m.term || answer.match > kept.answered.index;
     if (const auto term = replica.raft()->TermAt(answer.match); term && more) {
