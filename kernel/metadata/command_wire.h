@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "kernel/base/ids.h"
+#include "kernel/base/wire.h"
 #include "kernel/metadata/command.h"
-#include "kernel/metadata/wire.h"
 
 namespace chronik::metadata {
 

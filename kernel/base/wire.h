@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How this folder writes values to bytes: little-endian integers, strings and lists with a u32 length in front.
+// How our own records and messages are written: little-endian integers, varints, strings and lists with a length in
+// front. (Kafka's protocol has its own, generated codec.)
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 #include "kernel/base/endian.h"
 #include "kernel/base/ids.h"
 
-namespace chronik::metadata {
+namespace chronik {
 
 class WireWriter {
  public:
@@ -31,8 +32,15 @@ class WireWriter {
     out_.insert(out_.end(), text.begin(), text.end());
   }
   void PutCount(size_t count) { Put(static_cast<uint32_t>(count)); }
+  // Unsigned LEB128: 7 bits a byte, the lowest first; small numbers take one byte.
+  void PutVarint(uint64_t value) {
+    for (; value >= 0x80; value >>= 7) out_.push_back(static_cast<uint8_t>(value | 0x80));
+    out_.push_back(static_cast<uint8_t>(value));
+  }
+  void PutRaw(ByteView bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
 
   ByteView bytes() const { return out_; }
+  void Clear() { out_.clear(); }
 
  private:
   std::vector<uint8_t> out_;
@@ -46,6 +54,7 @@ class WireReader {
 
   bool ok() const { return ok_; }
   bool done() const { return ok_ && rest_.empty(); }
+  size_t left() const { return rest_.size(); }
   void Fail() { ok_ = false; }
 
   template <std::integral T>
@@ -57,6 +66,8 @@ class WireReader {
   IdType TakeId() {
     return IdType(Take<typename IdType::Rep>());
   }
+  uint64_t TakeVarint();
+  ByteView TakeRaw(size_t size) { return TakeBytes(size); }
   TopicId TakeTopicId();
   std::string TakeString(size_t max_bytes);
   // The length of a list whose elements take at least `min_element_bytes` each.
@@ -69,4 +80,4 @@ class WireReader {
   bool ok_ = true;
 };
 
-}  // namespace chronik::metadata
+}  // namespace chronik
