@@ -46,8 +46,8 @@ void Clients::WriteOnce() {
 
 void Clients::Write(GroupId group, Broker& broker) {
   const size_t size = s_.random().OneIn(30) ? 20'000 : 80 + s_.random().Below(1500);
-  Bytes batch = MakeBatch(next_number_++, size);
   const auto offsets = static_cast<uint32_t>(s_.random().Between(1, 5));
+  Bytes batch = MakeBatch(next_number_++, size, offsets);
   const auto wait = s_.random().OneIn(10) ? replica::WaitFor::kDurable : replica::WaitFor::kCommitted;
   broker.OnShard(group, [this, group, &broker, wait, offsets, b = std::move(batch)](replica::Replica& r) mutable {
     const uint64_t hash = ProposedHash(b.view());

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "kernel/cluster/message_wire.h"
+
 namespace chronik::sim {
 
 Cluster::Cluster(Scheduler& scheduler, size_t nodes, size_t groups)
@@ -57,7 +59,20 @@ void Cluster::Send(NodeId from, GroupId group, replica::PeerMessage message) {
   const auto receiver = SlotOf(message.to);
   if (!sender || !receiver) return;
   NoteMessage(group, message);
-  network_.Send(*sender, *receiver, group, std::move(message));
+  network_.Send(*sender, *receiver, group, OverTheWire(group, std::move(message)));
+}
+
+// As it would arrive: encoded and decoded.
+replica::PeerMessage Cluster::OverTheWire(GroupId group, replica::PeerMessage message) {
+  cluster::MessageFrame frame;
+  frame.Add(group, message);
+  auto decoded = cluster::DecodeMessages(frame.Take().Flatten(), message.from, message.to);
+  if (!decoded.ok() || decoded->size() != 1 || decoded->front().group != group) {
+    Violate("wire: a message of group " + std::to_string(group.value) +
+            " does not survive it: " + (decoded.ok() ? "another one came out" : decoded.error().message));
+    return message;
+  }
+  return std::move(decoded->front().message);
 }
 
 // kind: position in the variants, 10 and up if it is no message of the core's.

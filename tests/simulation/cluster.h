@@ -79,6 +79,7 @@ class Cluster {
   void Boot(size_t slot);
   void Send(NodeId from, GroupId group, replica::PeerMessage message);
   void NoteMessage(GroupId group, const replica::PeerMessage& message);
+  replica::PeerMessage OverTheWire(GroupId group, replica::PeerMessage message);
   void OnFatal(NodeId node, bool corrupt, const std::string& why);
   void Bury();
   std::optional<size_t> SlotOf(NodeId id) const;

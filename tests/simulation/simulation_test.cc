@@ -107,7 +107,7 @@ class OracleTest : public testing::Test {
   static constexpr NodeId kTwo{2};
 
   static log::Entry EntryAt(uint64_t index, uint64_t term, int64_t offset, uint64_t number) {
-    Bytes body = MakeBatch(number, 100);
+    Bytes body = MakeBatch(number, 100, 1);
     return {
         {LogIndex(index), Term(term), Offset(offset), 1, static_cast<uint32_t>(body.size()), raft::EntryKind::kData},
         1,
@@ -161,10 +161,10 @@ TEST_F(OracleTest, SeesAckedEntriesThatAreNotCommitted) {
 TEST_F(OracleTest, SeesReadsOfWhatIsNotCommitted) {
   oracle_.OnApply(kGroup, kOne, EntryAt(1, 1, 0, 7), 100);
   replica::DataRead read;
-  read.batches.Append(MakeBatch(7, 100));
+  read.batches.Append(MakeBatch(7, 100, 1));
   oracle_.OnRead(kGroup, kTwo, Offset(0), read);
   EXPECT_TRUE(seen_.empty());
-  read.batches.Append(MakeBatch(8, 100));
+  read.batches.Append(MakeBatch(8, 100, 1));
   oracle_.OnRead(kGroup, kTwo, Offset(0), read);
   EXPECT_EQ(seen_.size(), 1u);
 }

@@ -9,8 +9,8 @@
 
 namespace chronik::sim {
 
-// A batch of `size` bytes (at least 80) that no other number gives.
-Bytes MakeBatch(uint64_t number, size_t size);
+// A batch of `size` bytes (at least 80) over `offsets` offsets that no other number gives.
+Bytes MakeBatch(uint64_t number, size_t size, uint32_t offsets);
 // Of a batch's first bytes; 0: it is none.
 size_t BatchSize(ByteView bytes);
 // Of what the client gave, before offset and leader epoch were stamped into it.
