@@ -58,4 +58,11 @@ std::string_view ErrorCodeName(ErrorCode code) {
   CHRONIK_CHECK(false) << "error code " << static_cast<int>(code);
 }
 
+ErrorCode ErrorCodeNamed(std::string_view name) {
+  for (int code = 0; code < static_cast<int>(ErrorCode::kInternal); ++code) {
+    if (ErrorCodeName(static_cast<ErrorCode>(code)) == name) return static_cast<ErrorCode>(code);
+  }
+  return ErrorCode::kInternal;
+}
+
 }  // namespace chronik

@@ -66,6 +66,8 @@ enum class ErrorCode {
 };
 
 std::string_view ErrorCodeName(ErrorCode code);
+// The code of that name, as another node wrote it; kInternal if this release has none.
+ErrorCode ErrorCodeNamed(std::string_view name);
 
 struct [[nodiscard]] Error {
   ErrorCode code;
