@@ -121,14 +121,15 @@ Scheduler::Ticket Scheduler::NextWait() {
   return {g_current, g_current->wait_ + 1};
 }
 
-void Scheduler::Block(const char* why, const SimThread* held_by) {
+void Scheduler::Block(const char* why, SimThread* const* held_by) {
   SimThread* const thread = NextWait().thread;
   ++thread->wait_;
   thread->waits_for_ = why;
   thread->held_by_ = held_by;
-  for (const SimThread* other = held_by; other != nullptr; other = other->held_by_) {
+  // Asked anew at each link: what a thread waits for may be free by now, and the thread not awake yet.
+  for (const SimThread* other = HolderFor(*thread); other != nullptr; other = HolderFor(*other)) {
     CHRONIK_CHECK(other != thread) << "deadlock: " << thread->name() << " waits for " << why << " of "
-                                   << held_by->name() << ", which waits for it:\n"
+                                   << (*held_by)->name() << ", which waits for it:\n"
                                    << thread->scheduler_.Waiting();
   }
   thread->fiber_.Suspend();
@@ -159,7 +160,7 @@ std::string Scheduler::Waiting() const {
   for (const auto& thread : threads_) {
     if (thread->waits_for_ == nullptr) continue;
     text += "  " + thread->name_ + " waits for " + thread->waits_for_;
-    if (thread->held_by_ != nullptr) text += " held by " + thread->held_by_->name_;
+    if (const SimThread* holder = HolderFor(*thread)) text += " held by " + holder->name_;
     text += '\n';
   }
   return text;

@@ -50,7 +50,7 @@ class SimThread {
   Process* process_ = nullptr;
   uint64_t wait_ = 0;                // counts what it waited for; a wake-up that is meant for an earlier wait is void
   const char* waits_for_ = nullptr;  // null: it runs
-  const SimThread* held_by_ = nullptr;  // who has what it waits for, if that is one thread
+  SimThread* const* held_by_ = nullptr;  // where it stands who has what it waits for now, if that is one thread
 };
 
 class Scheduler {
@@ -104,7 +104,7 @@ class Scheduler {
     uint64_t wait = 0;
   };
   static Ticket NextWait();
-  static void Block(const char* why, const SimThread* held_by = nullptr);
+  static void Block(const char* why, SimThread* const* held_by = nullptr);
   // Lets the thread go on after a random while, if it still waits for that. Later wake-ups for the same wait are void.
   void Wake(Ticket ticket);
   void WakeAt(Ticket ticket, Instant time);
@@ -115,6 +115,9 @@ class Scheduler {
   std::string Waiting() const;
 
  private:
+  static const SimThread* HolderFor(const SimThread& thread) {
+    return thread.held_by_ != nullptr ? *thread.held_by_ : nullptr;
+  }
   struct Key {
     Instant time;
     uint64_t sequence;

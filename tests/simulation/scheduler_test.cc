@@ -210,6 +210,29 @@ TEST(ProcessTest, AFastClockFiresTimersEarlyAndTheWallClockJumps) {
   EXPECT_EQ(executor.WallNow(), before - seconds(60));
 }
 
+// Who is about to wake up waits for nobody any more, though it has not run yet.
+TEST(SchedulerTest, WhoReleasedOneMutexMayWaitForTheOneWhomItLetGo) {
+  Scheduler scheduler(10);
+  Process process(scheduler, "p");
+  Mutex one;
+  Mutex two;
+  scheduler.RunBlocking(process, "first", [&] {
+    Thread other([&] {
+      const std::scoped_lock a(two);
+      Scheduler::Sleep(milliseconds(5));
+      const std::scoped_lock b(one);
+    });
+    {
+      const std::scoped_lock a(one);
+      Scheduler::Sleep(milliseconds(10));
+    }
+    {
+      const std::scoped_lock b(two);
+    }
+    other.join();
+  });
+}
+
 TEST(SchedulerDeathTest, ADeadlockIsReportedByName) {
   const auto cross = [] {
     Scheduler scheduler(10);

@@ -23,7 +23,7 @@ void Mutex::lock() {
   while (!try_lock()) {
     CHRONIK_CHECK(owner_ != self || self == nullptr) << self->name() << " takes a mutex twice";
     waiters_.push_back(Scheduler::NextWait());
-    Scheduler::Block("a mutex", owner_);
+    Scheduler::Block("a mutex", &owner_);
   }
 }
 
