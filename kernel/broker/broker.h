@@ -164,6 +164,8 @@ struct Settings {
   uint64_t tail_cache_bytes_per_shard = 64 << 20;
   std::chrono::milliseconds tick{100};
   uint32_t election_ticks = 10;
+  std::vector<NodeId> founders;  // the metadata group's first voters; empty: this node alone, no cluster
+  std::chrono::milliseconds join_timeout{300000};  // for a majority of the founders to be there
 };
 
 template <class T>
@@ -177,6 +179,8 @@ class Broker {
   // The committed metadata as this shard knows it now. Never null once the broker serves clients.
   virtual std::shared_ptr<const metadata::MetadataImage> image(ShardId here) const = 0;
   virtual LeaderInfo leader(ShardId here, GroupId group) const = 0;
+  // This node, and every other one that it is connected to.
+  virtual bool IsAlive(ShardId here, NodeId node) const = 0;
 
   // acks = kNone: the callback comes once the batches were taken over or refused; its outcome is not sent to the
   // client.

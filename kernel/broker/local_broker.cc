@@ -11,6 +11,8 @@
 namespace chronik::broker {
 namespace {
 
+constexpr std::chrono::seconds kStartTimeout{60};  // of what a single node proposes to itself
+
 std::string Name(const metadata::Topic& topic, PartitionId partition) {
   return topic.name + "-" + std::to_string(partition.value);
 }
@@ -24,6 +26,7 @@ LocalBroker::LocalBroker(Settings settings, Environment environment)
     shards_.push_back(std::make_unique<ShardState>(ShardId(static_cast<uint32_t>(i)), *environment_.shards[i],
                                                    settings_.tail_cache_bytes_per_shard));
   }
+  if (clustered()) MakeLinks();
 }
 
 LocalBroker::~LocalBroker() = default;
@@ -49,12 +52,15 @@ void LocalBroker::Start(Callback<Status> done) {
   });
 }
 
-replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, std::vector<NodeId> voters) {
+replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, std::vector<NodeId> voters,
+                                             uint32_t priority) {
   replica::Options options;
   options.group = group;
   options.shard = shard_id;
   options.voters = std::move(voters);
+  if (links_) options.peers = &links_->peers(shard_id);
   options.raft.self = settings_.node_id;
+  options.raft.priority = priority;
   options.raft.election_ticks = settings_.election_ticks;
   options.raft.random_seed = environment_.random_seed(group);
   return options;
@@ -63,24 +69,26 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
 void LocalBroker::StartMetadata(log::OpenedGroup opened) {
   ShardState& h = home();
   MetadataEvents& events = *this;
+  const std::vector<NodeId> founders = clustered() ? settings_.founders : std::vector<NodeId>{settings_.node_id};
   metadata_ = std::make_unique<MetadataGroup>(h.executor, *environment_.store, h.cache, events,
-                                              ReplicaOptions(kMetaGroup, h.id, {settings_.node_id}), std::move(opened));
+                                              ReplicaOptions(kMetaGroup, h.id, founders), std::move(opened));
   if (Status started = metadata_->Start(); !started.ok()) {
     std::exchange(started_, nullptr)(Error{started.error().code, "metadata group: " + started.error().message});
     return;
   }
   StartTicking(h);
+  if (clustered()) Join();
 }
 
 // Again after every election; only the first one goes on to open partitions.
 void LocalBroker::OnMetadataReady() {
-  if (serving_ || !started_) return;
+  if (clustered() || serving_ || !started_) return;
   const auto finish = [this](Result<metadata::Effect> effect) {
     if (effect.ok()) return RegisterSelf();
     std::exchange(started_, nullptr)(effect.error());
   };
   if (!metadata_->image()->cluster_id().empty()) return RegisterSelf();
-  metadata_->Propose(metadata::SetClusterId{environment_.random_id().ToString()}, finish);
+  ProposeMetadata(metadata::SetClusterId{environment_.random_id().ToString()}, kStartTimeout, finish);
 }
 
 void LocalBroker::RegisterSelf() {
@@ -95,11 +103,11 @@ void LocalBroker::RegisterSelf() {
                                                                    ": set cluster.node_id or broker.data_dir right"});
     return;
   }
-  metadata_->Propose(metadata::RegisterBroker{self.id, self.host, self.port, self.rack},
-                     [this](Result<metadata::Effect> effect) {
-                       if (effect.ok()) return OpenKnownPartitions();
-                       std::exchange(started_, nullptr)(effect.error());
-                     });
+  ProposeMetadata(metadata::RegisterBroker{self.id, self.host, self.port, self.rack}, kStartTimeout,
+                  [this](Result<metadata::Effect> effect) {
+                    if (effect.ok()) return OpenKnownPartitions();
+                    std::exchange(started_, nullptr)(effect.error());
+                  });
 }
 
 void LocalBroker::OpenKnownPartitions() {
@@ -111,7 +119,10 @@ void LocalBroker::OpenKnownPartitions() {
   image->ForEachTopic([&](const metadata::TopicPtr& topic) {
     for (ToOpen& p : LocalPartitions(*topic, 0)) partitions.push_back(std::move(p));
   });
-  for (const ToOpen& p : partitions) groups.insert(p.ref.group);
+  // In a cluster the others may be down: clients are served what can be served.
+  for (const ToOpen& p : partitions) {
+    if (!clustered()) groups.insert(p.ref.group);
+  }
   WaitReady(std::move(groups), std::nullopt, [this](Status status) {
     auto done = std::exchange(started_, nullptr);
     done(std::move(status));
@@ -135,9 +146,15 @@ void LocalBroker::OpenKnownPartitions() {
 }
 
 void LocalBroker::OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) {
+  if (links_ && !image->cluster_id().empty()) links_->SetClusterId(image->cluster_id());
   if (!serving_) return;
+  const metadata::ImagePtr before = home().image;
   Publish(image);
-  if (effect != nullptr) CarryOut(*effect);
+  if (effect != nullptr) {
+    CarryOut(*effect);
+  } else {
+    Reconcile(*before, *image);
+  }
 }
 
 void LocalBroker::Publish(const metadata::ImagePtr& image) {
@@ -170,10 +187,14 @@ std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::To
   std::vector<ToOpen> out;
   for (size_t i = first; i < topic.partitions.size(); ++i) {
     const metadata::Partition& p = topic.partitions[i];
-    if (std::find(p.replicas.begin(), p.replicas.end(), settings_.node_id) == p.replicas.end()) continue;
+    const auto self = std::find(p.replicas.begin(), p.replicas.end(), settings_.node_id);
+    if (self == p.replicas.end()) continue;
     std::vector<NodeId> voters = p.replicas;
     std::sort(voters.begin(), voters.end());
-    out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group}, topic_settings, std::move(voters)});
+    out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group},
+                   topic_settings,
+                   std::move(voters),
+                   static_cast<uint32_t>(self - p.replicas.begin())});
   }
   return out;
 }
@@ -198,9 +219,9 @@ void LocalBroker::OpenPartitions(std::vector<ToOpen> partitions) {
 void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedGroup opened) {
   const GroupId group = to_open.ref.group;
   PartitionEvents& events = *this;
-  auto partition = std::make_unique<Partition>(target.executor, *environment_.store, target.cache, events, to_open.ref,
-                                               to_open.settings, ReplicaOptions(group, target.id, to_open.voters),
-                                               std::move(opened));
+  auto partition = std::make_unique<Partition>(
+      target.executor, *environment_.store, target.cache, events, to_open.ref, to_open.settings,
+      ReplicaOptions(group, target.id, to_open.voters, to_open.priority), std::move(opened));
   Partition* const started = partition.get();
   target.partitions[group] = std::move(partition);
   if (Status status = started->Start(); !status.ok()) {
@@ -219,12 +240,6 @@ void LocalBroker::OpenFailed(GroupId group, const Error& error) {
   }
   CHRONIK_LOG(kError) << name << " cannot be opened: " << error;
   GroupSettled(group, Error{error.code, name + ": " + error.message});
-}
-
-void LocalBroker::OnLeader(const PartitionRef& partition, LeaderInfo leader) {
-  for (const auto& s : shards_) {
-    s->executor.Post([&state = *s, group = partition.group, leader] { state.leaders[group] = leader; });
-  }
 }
 
 void LocalBroker::OnReady(const PartitionRef& partition) {
@@ -263,6 +278,8 @@ void LocalBroker::EndPartitions(const metadata::Topic& topic) {
   for (const metadata::Partition& p : topic.partitions) {
     const GroupId group = p.group;
     ready_.erase(group);
+    led_.erase(group);
+    announced_.erase(group);
     for (const auto& s : shards_) s->executor.Post([&state = *s, group] { state.leaders.erase(group); });
     ShardState& target = map_.of(group);
     // Opening goes through the control thread to the shard; going the same way, ending cannot overtake it.

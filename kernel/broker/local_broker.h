@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The broker of this process: the shards' partitions, the metadata group on shard 0, and the way from one to the other.
 //
+// With founders in its settings it is one node of a cluster (local_broker_cluster.cc): the metadata group and the
+// partitions have several voters, which talk over links(); proposals for the metadata go to the node that leads it.
+//
 // A committed metadata effect opens or ends partitions: the control thread asks the log store (which may block), the
 // partition's shard takes it from there, and shard 0 hears when it is ready.
 #pragma once
 
 #include <atomic>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,11 +23,13 @@
 #include "kernel/broker/partition.h"
 #include "kernel/broker/produce_operation.h"
 #include "kernel/broker/shard_state.h"
+#include "kernel/cluster/calls.h"
+#include "kernel/cluster/links.h"
 #include "kernel/log/log_store.h"
 
 namespace chronik::broker {
 
-class LocalBroker final : public Broker, private MetadataEvents, private PartitionEvents {
+class LocalBroker final : public Broker, private MetadataEvents, private PartitionEvents, private cluster::LinkEvents {
  public:
   // What it needs from outside. All of it outlives the broker.
   struct Environment {
@@ -33,10 +39,14 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
     UniqueFunction<TopicId()> random_id;            // called on shard 0 only
     UniqueFunction<uint64_t(GroupId)> random_seed;  // called on any shard, one at a time per group
     UniqueFunction<void(const Error&)> on_fatal;    // the node must stop; any thread
+    cluster::Hello hello;                           // of this node; for clusters
   };
 
   LocalBroker(Settings settings, Environment environment);
   ~LocalBroker() override;
+
+  // Of a node of a cluster, else null. A transport must be attached and started before Start, and stopped before Stop.
+  cluster::Links* links() const { return links_.get(); }
 
   // From any thread, once. Calls back on shard 0 when every partition that the metadata knows is open and serves, or
   // with what prevents it.
@@ -48,6 +58,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   const Settings& settings() const override { return settings_; }
   metadata::ImagePtr image(ShardId here) const override { return shards_[here.value]->image; }
   LeaderInfo leader(ShardId here, GroupId group) const override;
+  bool IsAlive(ShardId here, NodeId node) const override;
   size_t partition_count(ShardId here) const { return shards_[here.value]->partitions.size(); }
 
   void Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) override;
@@ -69,6 +80,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
     PartitionRef ref;
     metadata::TopicSettings settings;
     std::vector<NodeId> voters;
+    uint32_t priority;  // position in the assignment: the first is the preferred leader
   };
   // Somebody who waits until a set of partitions is ready. Shard 0.
   struct ReadyWait {
@@ -77,18 +89,47 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
     Executor::TimerId timer = 0;
   };
 
+  // A command on its way to the log, by whichever node leads it.
+  struct MetadataProposal {
+    Bytes command;
+    Callback<Result<metadata::Effect>> done;  // null once it ran
+    Executor::TimerId timer = 0;
+  };
+  using MetadataProposalPtr = std::shared_ptr<MetadataProposal>;
+
   void OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) override;
   void OnMetadataReady() override;
   void OnMetadataFatal(const Error& error) override { environment_.on_fatal(error); }
   void OnLeader(const PartitionRef& partition, LeaderInfo leader) override;
   void OnReady(const PartitionRef& partition) override;
+  void OnMessages(ShardId shard, std::vector<cluster::GroupMessage> messages) override;
+  void OnFrame(NodeId from, cluster::FrameKind kind, Bytes frame) override { calls_->OnFrame(from, kind, frame); }
+  void OnPeer(NodeId peer, bool up, bool process_gone, const std::string& why) override;
 
+  bool clustered() const { return !settings_.founders.empty(); }
+  ShardState& shard_of(GroupId group) const { return group == kMetaGroup ? home() : map_.of(group); }
   ShardState& home() const { return *shards_.front(); }  // of metadata
   ShardState& shard(ShardId id) const { return *shards_[id.value]; }
   template <class T>
   Callback<T> AnswerOn(ShardId here, Callback<T> done);
   template <class Item, class Outcome, class Ask>
   void Scatter(ShardId here, std::vector<Item> items, Callback<std::vector<Outcome>> done, Ask ask);
+
+  // local_broker_cluster.cc
+  void MakeLinks();
+  void Join();
+  void SayWhoIsMissing();
+  void ProposeMetadata(const metadata::Command& command, Duration timeout, Callback<Result<metadata::Effect>> done);
+  void TryPropose(const MetadataProposalPtr& proposal);
+  void ProposeElsewhere(const MetadataProposalPtr& proposal, NodeId leader);
+  void Await(const MetadataProposalPtr& proposal, raft::EntryId id);
+  void TryLater(const MetadataProposalPtr& proposal);
+  void Finish(const MetadataProposalPtr& proposal, Result<metadata::Effect> effect);
+  void OnLeadersNotice(NodeId from, ByteView notice);
+  void Announce(NodeId to, const std::map<GroupId, int32_t>& led);
+  void AnnounceSoon(GroupId group, int32_t epoch);
+  void SetLeader(GroupId group, LeaderInfo leader, bool first_hand);
+  void Reconcile(const metadata::MetadataImage& before, const metadata::MetadataImage& image);
 
   void StartMetadata(log::OpenedGroup opened);
   void RegisterSelf();
@@ -110,15 +151,21 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void GiveProducerIds();
   void Tick(ShardState& shard);
   void StartTicking(ShardState& shard);
-  replica::Options ReplicaOptions(GroupId group, ShardId shard, std::vector<NodeId> voters);
+  replica::Options ReplicaOptions(GroupId group, ShardId shard, std::vector<NodeId> voters, uint32_t priority = 0);
 
   const Settings settings_;
   Environment environment_;
   std::vector<std::unique_ptr<ShardState>> shards_;
   ShardMap map_;
+  std::unique_ptr<cluster::Links> links_;
 
   // Shard 0 only from here on.
+  std::unique_ptr<cluster::Calls> calls_;
   std::unique_ptr<MetadataGroup> metadata_;
+  std::set<MetadataProposalPtr> proposals_;
+  std::map<GroupId, int32_t> led_;        // partitions that this node leads, by epoch
+  std::map<GroupId, int32_t> announced_;  // of those: not told to the others yet
+  Executor::TimerId join_timer_ = 0;
   Callback<Status> started_;
   bool serving_ = false;  // effects are carried out, images published
   std::set<GroupId> ready_;

@@ -11,6 +11,7 @@ namespace chronik::broker {
 namespace {
 
 constexpr int32_t kProducerIdBlock = 1000;  // as Kafka's brokers take them
+constexpr std::chrono::seconds kProducerIdTimeout{15};
 
 // Gathers one outcome an element, then calls back once.
 template <class Outcome>
@@ -82,35 +83,32 @@ void LocalBroker::CreateTopic(const NewTopic& topic, bool validate_only, std::ch
     outcome.error = WhyNot(*metadata_->image(), *command);
     return done(std::move(outcome));
   }
-  metadata_->Propose(*command, [this, id = command->id, outcome, timeout,
-                                done = std::move(done)](Result<metadata::Effect> effect) mutable {
-    if (!effect.ok()) {
-      outcome.error = effect.error();
-      return done(std::move(outcome));
-    }
-    outcome.id = id;
-    std::set<GroupId> groups;
-    for (const ToOpen& p : LocalPartitions(*std::get<metadata::TopicCreated>(*effect).topic, 0))
-      groups.insert(p.ref.group);
-    WaitReady(std::move(groups), timeout, [outcome, done = std::move(done)](Status status) mutable {
-      outcome.error = ErrorOf(status);
-      done(std::move(outcome));
-    });
-  });
+  ProposeMetadata(
+      *command, timeout,
+      [this, id = command->id, outcome, timeout, done = std::move(done)](Result<metadata::Effect> effect) mutable {
+        if (!effect.ok()) {
+          outcome.error = effect.error();
+          return done(std::move(outcome));
+        }
+        outcome.id = id;
+        std::set<GroupId> groups;
+        for (const metadata::Partition& p : std::get<metadata::TopicCreated>(*effect).topic->partitions)
+          groups.insert(p.group);
+        WaitReady(std::move(groups), timeout, [outcome, done = std::move(done)](Status status) mutable {
+          outcome.error = ErrorOf(status);
+          done(std::move(outcome));
+        });
+      });
 }
 
-void LocalBroker::DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds,
+void LocalBroker::DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds timeout,
                                Callback<std::vector<std::optional<Error>>> done) {
   auto answer = AnswerOn(here, std::move(done));
-  home().executor.Post([this, topics = std::move(topics), answer = std::move(answer)]() mutable {
+  home().executor.Post([this, topics = std::move(topics), timeout, answer = std::move(answer)]() mutable {
     if (topics.empty()) return answer({});
     auto gather = std::make_shared<Gather<std::optional<Error>>>(topics.size(), std::move(answer));
     for (size_t i = 0; i < topics.size(); ++i) {
-      if (!metadata_) {
-        gather->Put(i, Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
-        continue;
-      }
-      metadata_->Propose(metadata::DeleteTopic{topics[i]}, [gather, i](Result<metadata::Effect> effect) {
+      ProposeMetadata(metadata::DeleteTopic{topics[i]}, timeout, [gather, i](Result<metadata::Effect> effect) {
         gather->Put(i, effect.ok() ? std::nullopt : std::optional<Error>(effect.error()));
       });
     }
@@ -138,12 +136,12 @@ void LocalBroker::AddPartitions(const NewPartitions& request, bool validate_only
   auto command = PlanPartitions(*metadata_->image(), request);
   if (!command.ok()) return done(command.error());
   if (validate_only) return done(WhyNot(*metadata_->image(), *command));
-  metadata_->Propose(*command, [this, timeout, done = std::move(done)](Result<metadata::Effect> effect) mutable {
+  ProposeMetadata(*command, timeout, [this, timeout, done = std::move(done)](Result<metadata::Effect> effect) mutable {
     if (!effect.ok()) return done(effect.error());
     const auto& added = std::get<metadata::PartitionsAdded>(*effect);
     std::set<GroupId> groups;
-    for (const ToOpen& p : LocalPartitions(*added.topic, static_cast<size_t>(added.first.value)))
-      groups.insert(p.ref.group);
+    for (auto i = static_cast<size_t>(added.first.value); i < added.topic->partitions.size(); ++i)
+      groups.insert(added.topic->partitions[i].group);
     WaitReady(std::move(groups), timeout, [done = std::move(done)](Status status) mutable { done(ErrorOf(status)); });
   });
 }
@@ -166,18 +164,18 @@ void LocalBroker::GiveProducerIds() {
   }
   if (producer_id_waiters_.empty() || allocating_producer_ids_) return;
   allocating_producer_ids_ = true;
-  metadata_->Propose(metadata::AllocateProducerIds{settings_.node_id, kProducerIdBlock},
-                     [this](Result<metadata::Effect> effect) {
-                       allocating_producer_ids_ = false;
-                       if (!effect.ok()) {
-                         for (auto& waiter : std::exchange(producer_id_waiters_, {})) waiter(effect.error());
-                         return;
-                       }
-                       const auto& block = std::get<metadata::ProducerIdsAllocated>(*effect);
-                       next_producer_id_ = block.first;
-                       producer_ids_end_ = block.first + block.count;
-                       GiveProducerIds();
-                     });
+  ProposeMetadata(metadata::AllocateProducerIds{settings_.node_id, kProducerIdBlock}, kProducerIdTimeout,
+                  [this](Result<metadata::Effect> effect) {
+                    allocating_producer_ids_ = false;
+                    if (!effect.ok()) {
+                      for (auto& waiter : std::exchange(producer_id_waiters_, {})) waiter(effect.error());
+                      return;
+                    }
+                    const auto& block = std::get<metadata::ProducerIdsAllocated>(*effect);
+                    next_producer_id_ = block.first;
+                    producer_ids_end_ = block.first + block.count;
+                    GiveProducerIds();
+                  });
 }
 
 }  // namespace chronik::broker

@@ -6,30 +6,47 @@
 #include "kernel/metadata/snapshot.h"
 
 namespace chronik::broker {
+namespace {
+
+constexpr size_t kRecentMax = 1024;
+
+}  // namespace
 
 MetadataGroup::MetadataGroup(Executor& executor, log::LogStore& store, log::TailCache& cache, MetadataEvents& events,
                              replica::Options options, log::OpenedGroup opened)
     : events_(events), replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
 
-void MetadataGroup::Propose(const metadata::Command& command, Callback<Result<metadata::Effect>> done) {
+Result<raft::EntryId> MetadataGroup::Propose(Bytes command) {
   replica::Proposal proposal;
   proposal.kind = raft::EntryKind::kCommand;
-  proposal.body = metadata::EncodeCommand(command);
-  // Known only once Propose returned; the waiter runs later.
-  auto id = std::make_shared<raft::EntryId>();
+  proposal.body = std::move(command);
+  auto id = std::make_shared<raft::EntryId>();  // known once Propose returned; the waiter runs later
   const auto proposed = replica_.Propose(std::move(proposal), replica::WaitFor::kCommitted, [this, id](Status status) {
-    // Applied entries were answered by Apply; what is left was not committed, as far as this node can tell.
-    if (auto left = proposed_.extract(*id)) {
-      left.mapped()(status.ok() ? Error{ErrorCode::kInternal, "a committed command was not applied"} : status.error());
-    }
+    // What was applied was answered then. What is left was not committed, as far as this node can tell.
+    if (status.ok()) return;
+    if (auto left = awaited_.extract(*id)) left.mapped()(status.error());
   });
-  if (!proposed.ok()) {
-    return done(proposed.error().code == ErrorCode::kNotLeader
-                    ? Error{ErrorCode::kNotController, "the metadata group has no leader yet"}
-                    : proposed.error());
+  if (proposed.ok()) return *id = {proposed->first, proposed->term};
+  if (proposed.error().code != ErrorCode::kNotLeader) return proposed.error();
+  return Error{ErrorCode::kNotController, "the metadata group has no leader here"};
+}
+
+void MetadataGroup::Await(raft::EntryId id, Callback<Result<metadata::Effect>> done) {
+  if (id.index > replica_.applied().index) {
+    awaited_.emplace(id, std::move(done));
+    return;
   }
-  *id = {proposed->first, proposed->term};
-  proposed_.emplace(*id, std::move(done));
+  for (const auto& [applied, effect] : recent_) {
+    if (applied == id) return done(effect);
+    if (applied.index == id.index) return done(Error{ErrorCode::kNotController, "another leader's entry replaced it"});
+  }
+  done(Error{ErrorCode::kTimedOut, "applied too long ago; the outcome is unknown"});
+}
+
+void MetadataGroup::Close(Task done) {
+  for (auto& [id, waiter] : std::exchange(awaited_, {}))
+    waiter(Error{ErrorCode::kShuttingDown, "the broker is shutting down; the outcome is unknown"});
+  replica_.Close(std::move(done));
 }
 
 Status MetadataGroup::RestoreCheckpoint(ByteView checkpoint) {
@@ -43,7 +60,9 @@ Status MetadataGroup::RestoreCheckpoint(ByteView checkpoint) {
 Bytes MetadataGroup::EncodeCheckpoint() const { return metadata::EncodeImage(*image_); }
 
 void MetadataGroup::Apply(const log::Entry& entry) {
-  if (entry.meta.kind != raft::EntryKind::kCommand) return;
+  if (entry.meta.kind != raft::EntryKind::kCommand) {
+    return Answer(entry, Error{ErrorCode::kInternal, "the entry holds no command"});
+  }
   const auto command = metadata::DecodeCommand(entry.body);
   if (!command.ok()) return events_.OnMetadataFatal(command.error());
   auto applied = metadata::Apply(*image_, *command);
@@ -51,8 +70,20 @@ void MetadataGroup::Apply(const log::Entry& entry) {
     image_ = applied->image;
     events_.OnImage(image_, &applied->effect);
   }
-  if (auto proposer = proposed_.extract(entry.meta.id())) {
-    proposer.mapped()(applied.ok() ? Result<metadata::Effect>(std::move(applied->effect)) : applied.error());
+  Answer(entry, applied.ok() ? Result<metadata::Effect>(std::move(applied->effect)) : applied.error());
+}
+
+// Who waits for an entry that now has no place any more hears that, too.
+void MetadataGroup::Answer(const log::Entry& entry, const Result<metadata::Effect>& effect) {
+  recent_.emplace_back(entry.meta.id(), effect);
+  if (recent_.size() > kRecentMax) recent_.pop_front();
+  while (!awaited_.empty() && awaited_.begin()->first.index <= entry.meta.index) {
+    auto awaited = awaited_.extract(awaited_.begin());
+    if (awaited.key() == entry.meta.id()) {
+      awaited.mapped()(effect);
+    } else {
+      awaited.mapped()(Error{ErrorCode::kNotController, "another leader's entry replaced it"});
+    }
   }
 }
 

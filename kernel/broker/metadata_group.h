@@ -3,8 +3,10 @@
 // Lives on shard 0.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/broker.h"
@@ -41,9 +43,18 @@ class MetadataGroup final : public replica::StateMachine {
   bool is_ready() const { return replica_.is_ready(); }
   const metadata::ImagePtr& image() const { return image_; }
 
-  // The command's effect once it is committed and applied, or why it has none. `done` may run inside the call.
-  void Propose(const metadata::Command& command, Callback<Result<metadata::Effect>> done);
-  void Close(Task done) { replica_.Close(std::move(done)); }
+  raft::SoftState soft_state() const { return replica_.soft_state(); }
+  void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
+  void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
+
+  // On the leader; kNotController elsewhere. Where the encoded command will stand, if nothing comes between; what came
+  // of it is for Await.
+  Result<raft::EntryId> Propose(Bytes command);
+  // The effect of the entry once it is committed and applied here, or why it has none: kNotController if another entry
+  // took its place, so that it surely has none; kTimedOut if it was applied too long ago to know. `done` may run inside
+  // the call.
+  void Await(raft::EntryId id, Callback<Result<metadata::Effect>> done);
+  void Close(Task done);
 
   Status RestoreCheckpoint(ByteView checkpoint) override;
   Bytes EncodeCheckpoint() const override;
@@ -57,7 +68,10 @@ class MetadataGroup final : public replica::StateMachine {
  private:
   MetadataEvents& events_;
   metadata::ImagePtr image_ = metadata::MetadataImage::Empty();
-  std::map<raft::EntryId, Callback<Result<metadata::Effect>>> proposed_;
+  void Answer(const log::Entry& entry, const Result<metadata::Effect>& effect);
+
+  std::map<raft::EntryId, Callback<Result<metadata::Effect>>> awaited_;
+  std::deque<std::pair<raft::EntryId, Result<metadata::Effect>>> recent_;  // applied; for who asks late
   replica::Replica replica_;
 };
 

@@ -151,13 +151,23 @@ Status Partition::CheckEpoch(int32_t current_leader_epoch) const {
   return {};
 }
 
+// A client that is told who leads goes there; one that is told to wait asks here again.
+Error Partition::WhyNotServing() const {
+  const raft::SoftState state = replica_.soft_state();
+  if (state.role == raft::Role::kLeader)
+    return Error{ErrorCode::kOffsetNotAvailable, "the new leader has not committed an entry of its term yet"};
+  return Error{ErrorCode::kNotLeader, state.leader == NodeId(0)
+                                          ? "an election is under way"
+                                          : "this broker follows " + std::to_string(state.leader.value)};
+}
+
 Status Partition::CheckReadable(int32_t current_leader_epoch) const {
   if (replica_.closing()) return Error{ErrorCode::kShuttingDown, "this partition is closing"};
   if (!replica_.is_ready()) {
     // Committed data can still be read while the disk refuses writes.
     const Status writable = replica_.writable();
     const ErrorCode code = writable.ok() ? ErrorCode::kNotLeader : writable.error().code;
-    if (code == ErrorCode::kNotLeader) return Error{ErrorCode::kOffsetNotAvailable, "an election is under way"};
+    if (code == ErrorCode::kNotLeader) return WhyNotServing();
     if (code != ErrorCode::kNoSpace) return writable;
   }
   return CheckEpoch(current_leader_epoch);

@@ -45,6 +45,8 @@ class Partition final : public replica::StateMachine {
   Status Start() { return replica_.Start(); }
   void Tick() { replica_.Tick(); }
   bool needs_ticks() const { return replica_.needs_ticks(); }
+  void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
+  void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
   const PartitionRef& ref() const { return ref_; }
   log::GroupHandle handle() const { return replica_.handle(); }
 
@@ -88,6 +90,7 @@ class Partition final : public replica::StateMachine {
   ProduceOutcome Accepted(Offset base_offset, int64_t log_append_time_ms) const;
   Status CheckEpoch(int32_t current_leader_epoch) const;
   Status CheckReadable(int32_t current_leader_epoch) const;
+  Error WhyNotServing() const;
   EpochEnd EndOfEpoch(int32_t epoch) const;
   LeaderInfo leader() const;
   void WakeAllWatchers();

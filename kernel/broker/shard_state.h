@@ -5,6 +5,7 @@
 
 #include <list>
 #include <memory>
+#include <set>
 #include <unordered_map>
 
 #include "kernel/base/clock.h"
@@ -26,6 +27,7 @@ struct ShardState {
   std::unordered_map<GroupId, std::unique_ptr<Partition>> partitions;
   metadata::ImagePtr image;  // null until the first one is published
   std::unordered_map<GroupId, LeaderInfo> leaders;
+  std::set<NodeId> connected;                             // other nodes that this one can talk to
   std::list<std::shared_ptr<ProduceOperation>> produces;  // begun here and not answered yet
   Executor::TimerId produce_timer = 0;
   Executor::TimerId tick_timer = 0;

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node among others: how it joins, how a change of the metadata finds the node that leads it, and how every node
+// learns who leads what.
+#include <algorithm>
+#include <utility>
+
+#include "kernel/base/log.h"
+#include "kernel/base/wire.h"
+#include "kernel/broker/local_broker.h"
+
+namespace chronik::broker {
+namespace {
+
+constexpr std::chrono::milliseconds kRetry{100};  // until the metadata group has a leader
+constexpr std::chrono::seconds kSayWhoIsMissing{5};
+constexpr size_t kLeadersPerNotice = 10'000;
+
+Error NoLeader() { return {ErrorCode::kTimedOut, "the metadata group has no leader: too few of its voters are there"}; }
+
+}  // namespace
+
+void LocalBroker::MakeLinks() {
+  CHRONIK_CHECK(std::find(settings_.founders.begin(), settings_.founders.end(), settings_.node_id) !=
+                settings_.founders.end())
+      << "a founder's list has to name it";
+  cluster::Links::Options options;
+  options.self = settings_.node_id;
+  for (const auto& s : shards_) options.shards.push_back(&s->executor);
+  options.shard_of = [this](GroupId group) { return shard_of(group).id; };
+  options.hello = environment_.hello;
+  cluster::LinkEvents& events = *this;
+  links_ = std::make_unique<cluster::Links>(std::move(options), events);
+  calls_ = std::make_unique<cluster::Calls>(home().executor, *links_);
+  calls_->Handle(cluster::Method::kProposeMetadata, [this](NodeId, ByteView request, cluster::Calls::Answer answer) {
+    if (!metadata_) return answer(Error{ErrorCode::kNotController, "the node is starting or stopping"});
+    if (const auto command = metadata::DecodeCommand(request); !command.ok()) return answer(command.error());
+    const auto id = metadata_->Propose(Bytes::Copy(request));
+    if (!id.ok()) return answer(id.error());
+    WireWriter out;
+    out.PutVarint(id->index.value);
+    out.PutVarint(id->term.value);
+    answer(Bytes::Copy(out.bytes()));
+  });
+  calls_->Handle(cluster::Topic::kLeaders, [this](NodeId from, ByteView notice) { OnLeadersNotice(from, notice); });
+}
+
+// --- joining
+
+// The first command that this node gets committed also proves that it has caught up with the metadata before it.
+void LocalBroker::Join() {
+  SayWhoIsMissing();
+  const auto join = [this] {
+    const metadata::Broker self{settings_.node_id, settings_.host, settings_.port, settings_.rack};
+    ProposeMetadata(metadata::RegisterBroker{self.id, self.host, self.port, self.rack}, settings_.join_timeout,
+                    [this](Result<metadata::Effect> effect) {
+                      home().executor.Cancel(std::exchange(join_timer_, 0));
+                      if (effect.ok()) return OpenKnownPartitions();
+                      std::exchange(started_, nullptr)(
+                          Error{effect.error().code, "joining the cluster: " + effect.error().message});
+                    });
+  };
+  if (!metadata_->image()->cluster_id().empty()) return join();
+  // Every founder proposes one; the first that is committed stays.
+  ProposeMetadata(
+      metadata::SetClusterId{environment_.random_id().ToString()}, settings_.join_timeout,
+      [this, join](Result<metadata::Effect> effect) {
+        if (effect.ok() || !metadata_ || !metadata_->image()->cluster_id().empty()) return join();
+        home().executor.Cancel(std::exchange(join_timer_, 0));
+        std::exchange(started_, nullptr)(Error{effect.error().code, "joining the cluster: " + effect.error().message});
+      });
+}
+
+void LocalBroker::SayWhoIsMissing() {
+  join_timer_ = home().executor.Schedule(kSayWhoIsMissing, [this] {
+    std::string missing;
+    size_t there = 1;
+    for (const NodeId node : settings_.founders) {
+      if (node == settings_.node_id) continue;
+      if (home().connected.contains(node)) {
+        ++there;
+      } else {
+        missing += (missing.empty() ? "node " : ", node ") + std::to_string(node.value);
+      }
+    }
+    CHRONIK_LOG(kInfo) << "waiting for the cluster: " << there << " of its " << settings_.founders.size()
+                       << " founders are connected, " << settings_.founders.size() / 2 + 1 << " are needed"
+                       << (missing.empty() ? "; an election is under way" : "; missing: " + missing);
+    SayWhoIsMissing();
+  });
+}
+
+// --- the metadata's changes
+
+void LocalBroker::ProposeMetadata(const metadata::Command& command, Duration timeout,
+                                  Callback<Result<metadata::Effect>> done) {
+  if (!metadata_) return done(Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
+  auto proposal =
+      std::make_shared<MetadataProposal>(MetadataProposal{metadata::EncodeCommand(command), std::move(done)});
+  proposals_.insert(proposal);
+  proposal->timer = home().executor.Schedule(timeout, [this, proposal] { Finish(proposal, NoLeader()); });
+  TryPropose(proposal);
+}
+
+void LocalBroker::Finish(const MetadataProposalPtr& proposal, Result<metadata::Effect> effect) {
+  if (proposals_.erase(proposal) == 0) return;  // it timed out before
+  home().executor.Cancel(proposal->timer);
+  auto done = std::exchange(proposal->done, nullptr);
+  done(std::move(effect));
+}
+
+void LocalBroker::TryPropose(const MetadataProposalPtr& proposal) {
+  if (!proposals_.contains(proposal)) return;
+  if (!metadata_) return Finish(proposal, Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
+  const raft::SoftState state = metadata_->soft_state();
+  if (state.leader != NodeId(0) && state.leader != settings_.node_id) return ProposeElsewhere(proposal, state.leader);
+  const auto id = metadata_->Propose(proposal->command);
+  if (id.ok()) return Await(proposal, *id);
+  if (id.error().code != ErrorCode::kNotController) return Finish(proposal, id.error());
+  TryLater(proposal);
+}
+
+void LocalBroker::ProposeElsewhere(const MetadataProposalPtr& proposal, NodeId leader) {
+  calls_->Call(leader, cluster::Method::kProposeMetadata, proposal->command, settings_.join_timeout,
+               [this, proposal](const Result<Bytes>& answer) {
+                 if (!answer.ok()) {
+                   const bool surely_not =
+                       answer.error().code == ErrorCode::kNotLeader || answer.error().code == ErrorCode::kNotController;
+                   return surely_not ? TryLater(proposal) : Finish(proposal, answer.error());
+                 }
+                 WireReader in(*answer);
+                 const LogIndex index(in.TakeVarint());
+                 const Term term(in.TakeVarint());
+                 if (!in.done()) return Finish(proposal, Error{ErrorCode::kInternal, "an answer that cannot be read"});
+                 Await(proposal, {index, term});
+               });
+}
+
+void LocalBroker::Await(const MetadataProposalPtr& proposal, raft::EntryId id) {
+  if (!metadata_) return Finish(proposal, Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
+  metadata_->Await(id, [this, proposal](Result<metadata::Effect> effect) {
+    const bool replaced = !effect.ok() && effect.error().code == ErrorCode::kNotController;
+    replaced ? TryLater(proposal) : Finish(proposal, std::move(effect));
+  });
+}
+
+void LocalBroker::TryLater(const MetadataProposalPtr& proposal) {
+  if (!proposals_.contains(proposal)) return;
+  home().executor.Schedule(kRetry, [this, proposal] { TryPropose(proposal); });
+}
+
+// A snapshot brought the metadata forward by many changes at once.
+void LocalBroker::Reconcile(const metadata::MetadataImage& before, const metadata::MetadataImage& image) {
+  before.ForEachTopic([&](const metadata::TopicPtr& topic) {
+    if (!image.FindTopic(topic->id)) EndPartitions(*topic);
+  });
+  image.ForEachTopic([&](const metadata::TopicPtr& topic) {
+    const metadata::TopicPtr known = before.FindTopic(topic->id);
+    OpenPartitions(LocalPartitions(*topic, known ? known->partitions.size() : 0));
+  });
+}
+
+// --- what the other nodes say
+
+void LocalBroker::OnMessages(ShardId here, std::vector<cluster::GroupMessage> messages) {
+  ShardState& target = shard(here);
+  for (cluster::GroupMessage& message : messages) {
+    if (message.group == kMetaGroup) {
+      if (metadata_) metadata_->Receive(std::move(message.message));
+    } else if (Partition* partition = target.Find(message.group)) {
+      partition->Receive(std::move(message.message));
+    }
+  }
+}
+
+void LocalBroker::OnPeer(NodeId peer, bool up, bool process_gone, const std::string& why) {
+  const bool was_up = home().connected.contains(peer);
+  for (const auto& s : shards_) {
+    s->executor.Post(
+        [&state = *s, peer, up] { up ? void(state.connected.insert(peer)) : void(state.connected.erase(peer)); });
+  }
+  if (up) {
+    if (!was_up) CHRONIK_LOG(kInfo) << "node " << peer << " is connected";
+    return Announce(peer, led_);
+  }
+  CHRONIK_LOG(kInfo) << "node " << peer << (was_up ? " is no longer connected: " : " cannot be reached: ") << why;
+  calls_->OnPeerDown(peer);
+  if (!process_gone) return;  // it may be there and only slow: elections wait for their time-out
+  if (metadata_) metadata_->PeerLost(peer);
+  for (const auto& s : shards_) {
+    s->executor.Post([&state = *s, peer] {
+      for (const auto& [group, partition] : state.partitions) partition->PeerLost(peer);
+    });
+  }
+}
+
+// --- who leads what
+
+bool LocalBroker::IsAlive(ShardId here, NodeId node) const {
+  return node == settings_.node_id || shard(here).connected.contains(node);
+}
+
+void LocalBroker::OnLeader(const PartitionRef& partition, LeaderInfo leader) {
+  home().executor.Post([this, group = partition.group, leader] {
+    SetLeader(group, leader, true);
+    if (leader.leader == settings_.node_id) {
+      led_[group] = leader.epoch;
+      AnnounceSoon(group, leader.epoch);
+    } else {
+      led_.erase(group);
+      announced_.erase(group);
+    }
+  });
+}
+
+// Second-hand news may be older than what this node's own replica knows.
+void LocalBroker::SetLeader(GroupId group, LeaderInfo leader, bool first_hand) {
+  for (const auto& s : shards_) {
+    s->executor.Post([&state = *s, group, leader, first_hand] {
+      LeaderInfo& known = state.leaders[group];
+      if (leader.epoch > known.epoch || (leader.epoch == known.epoch && (first_hand || known.leader == NodeId(0))))
+        known = leader;
+    });
+  }
+  if (!clustered() || leader.leader == NodeId(0)) return;
+  ready_.insert(group);
+  GroupSettled(group, {});
+}
+
+void LocalBroker::AnnounceSoon(GroupId group, int32_t epoch) {
+  if (!clustered()) return;
+  const bool posted = !announced_.empty();
+  announced_[group] = epoch;
+  if (posted) return;
+  home().executor.Post([this] {
+    const auto led = std::exchange(announced_, {});
+    for (const NodeId peer : home().connected) Announce(peer, led);
+  });
+}
+
+void LocalBroker::Announce(NodeId to, const std::map<GroupId, int32_t>& led) {
+  auto next = led.begin();
+  while (next != led.end()) {
+    WireWriter out;
+    for (size_t i = 0; i < kLeadersPerNotice && next != led.end(); ++i, ++next) {
+      out.PutVarint(next->first.value);
+      out.PutVarint(static_cast<uint64_t>(next->second));
+    }
+    calls_->Notify(to, cluster::Topic::kLeaders, out.bytes());
+  }
+}
+
+void LocalBroker::OnLeadersNotice(NodeId from, ByteView notice) {
+  WireReader in(notice);
+  while (in.ok() && in.left() > 0) {
+    const GroupId group(in.TakeVarint());
+    const uint64_t epoch = in.TakeVarint();
+    if (in.ok() && epoch <= INT32_MAX) SetLeader(group, {from, static_cast<int32_t>(epoch)}, false);
+  }
+}
+
+}  // namespace chronik::broker
