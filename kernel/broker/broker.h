@@ -164,6 +164,7 @@ struct Settings {
   uint64_t tail_cache_bytes_per_shard = 64 << 20;
   std::chrono::milliseconds tick{100};
   uint32_t election_ticks = 10;
+  uint32_t heartbeat_ticks = 1;
   std::vector<NodeId> founders;  // the metadata group's first voters; empty: this node alone, no cluster
   std::chrono::milliseconds join_timeout{300000};  // for a majority of the founders to be there
 };

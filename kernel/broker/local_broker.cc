@@ -62,6 +62,8 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
   options.raft.self = settings_.node_id;
   options.raft.priority = priority;
   options.raft.election_ticks = settings_.election_ticks;
+  options.raft.heartbeat_ticks = settings_.heartbeat_ticks;
+  options.snapshot_retry_ticks *= settings_.heartbeat_ticks;
   options.raft.random_seed = environment_.random_seed(group);
   return options;
 }
@@ -230,6 +232,8 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
     return;
   }
   StartTicking(target);
+  if (to_open.priority == 0 && to_open.voters.size() > 1)
+    started->CampaignSoon(settings_.tick, settings_.election_ticks);
 }
 
 void LocalBroker::OpenFailed(GroupId group, const Error& error) {
@@ -325,6 +329,7 @@ void LocalBroker::Tick(ShardState& target) {
 void LocalBroker::CloseShard(ShardState& target, Task done) {
   target.executor.Post([this, &target, done = std::move(done)]() mutable {
     if (target.tick_timer != 0) target.executor.Cancel(std::exchange(target.tick_timer, 0));
+    if (&target == &home()) EndProposals();
     auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));
     const auto one = [closed] {
       if (--closed->first == 0) closed->second();
@@ -345,6 +350,7 @@ void LocalBroker::Stop(Task done) {
     CloseShard(*s, [this, &state = *s, left, finished] {
       // On the shard's thread, inside the last partition's completion: destroy them in a task of their own.
       state.executor.Post([this, &state, left, finished] {
+        if (state.produce_timer != 0) state.executor.Cancel(std::exchange(state.produce_timer, 0));
         std::vector<log::GroupHandle> handles;
         for (const auto& [group, partition] : state.partitions) handles.push_back(partition->handle());
         state.partitions.clear();

@@ -94,6 +94,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
     Bytes command;
     Callback<Result<metadata::Effect>> done;  // null once it ran
     Executor::TimerId timer = 0;
+    Executor::TimerId retry = 0;
   };
   using MetadataProposalPtr = std::shared_ptr<MetadataProposal>;
 
@@ -124,6 +125,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void ProposeElsewhere(const MetadataProposalPtr& proposal, NodeId leader);
   void Await(const MetadataProposalPtr& proposal, raft::EntryId id);
   void TryLater(const MetadataProposalPtr& proposal);
+  void EndProposals();
   void Finish(const MetadataProposalPtr& proposal, Result<metadata::Effect> effect);
   void OnLeadersNotice(NodeId from, ByteView notice);
   void Announce(NodeId to, const std::map<GroupId, int32_t>& led);

@@ -102,9 +102,11 @@ void LocalBroker::ProposeMetadata(const metadata::Command& command, Duration tim
 }
 
 void LocalBroker::Finish(const MetadataProposalPtr& proposal, Result<metadata::Effect> effect) {
-  if (proposals_.erase(proposal) == 0) return;  // it timed out before
-  home().executor.Cancel(proposal->timer);
-  auto done = std::exchange(proposal->done, nullptr);
+  const MetadataProposalPtr kept = proposal;  // the argument may be the one in the set
+  if (proposals_.erase(kept) == 0) return;    // it timed out before
+  home().executor.Cancel(kept->timer);
+  home().executor.Cancel(kept->retry);
+  auto done = std::exchange(kept->done, nullptr);
   done(std::move(effect));
 }
 
@@ -145,7 +147,13 @@ void LocalBroker::Await(const MetadataProposalPtr& proposal, raft::EntryId id) {
 
 void LocalBroker::TryLater(const MetadataProposalPtr& proposal) {
   if (!proposals_.contains(proposal)) return;
-  home().executor.Schedule(kRetry, [this, proposal] { TryPropose(proposal); });
+  proposal->retry = home().executor.Schedule(kRetry, [this, proposal] { TryPropose(proposal); });
+}
+
+void LocalBroker::EndProposals() {
+  home().executor.Cancel(std::exchange(join_timer_, 0));
+  while (!proposals_.empty())
+    Finish(*proposals_.begin(), Error{ErrorCode::kShuttingDown, "the broker is shutting down; the outcome is unknown"});
 }
 
 // A snapshot brought the metadata forward by many changes at once.

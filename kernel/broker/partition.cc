@@ -151,6 +151,14 @@ Status Partition::CheckEpoch(int32_t current_leader_epoch) const {
   return {};
 }
 
+void Partition::CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts) {
+  const raft::SoftState state = replica_.soft_state();
+  const bool is_new = state.term == Term(0) && replica_.log_end_offset() == Offset(0);
+  if (attempts == 0 || !is_new || state.leader != NodeId(0)) return;
+  replica_.Campaign();
+  campaign_timer_ = executor_.Schedule(pause, [this, pause, attempts] { CampaignSoon(pause, attempts - 1); });
+}
+
 // A client that is told who leads goes there; one that is told to wait asks here again.
 Error Partition::WhyNotServing() const {
   const raft::SoftState state = replica_.soft_state();
@@ -300,6 +308,7 @@ void Partition::WakeAllWatchers() {
 
 void Partition::Close(Task done) {
   WakeAllWatchers();
+  executor_.Cancel(std::exchange(campaign_timer_, 0));
   replica_.Close(std::move(done));
 }
 

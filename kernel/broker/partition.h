@@ -47,6 +47,9 @@ class Partition final : public replica::StateMachine {
   bool needs_ticks() const { return replica_.needs_ticks(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
+  // The preferred leader of a new partition does not wait until nobody was heard for long: it asks for votes every
+  // `pause` until the others have opened it, too, or somebody was elected.
+  void CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts);
   const PartitionRef& ref() const { return ref_; }
   log::GroupHandle handle() const { return replica_.handle(); }
 
@@ -104,6 +107,7 @@ class Partition final : public replica::StateMachine {
   Offset producers_end_{0};                  // batches below are in producers_, pending ones included
   std::deque<PendingDuplicate> duplicates_;  // ascending base_offset
   std::map<const DataWatcher*, Watching> watchers_;
+  Executor::TimerId campaign_timer_ = 0;
   replica::Replica replica_;  // last: it calls the rest
 };
 

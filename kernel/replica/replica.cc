@@ -210,6 +210,10 @@ void Replica::TransferLeadership(NodeId target) {
   if (writable().ok()) Step(raft::TransferLeadership{target});
 }
 
+void Replica::Campaign() {
+  if (raft_ && !failed_ && !refused_ && !closing_) Step(raft::CampaignNow{});
+}
+
 void Replica::PeerLost(NodeId peer) {
   if (raft_ && !failed_ && !refused_ && !closing_) Step(raft::PeerLost{peer});
 }

@@ -99,6 +99,8 @@ class Replica {
   // Only the leader can; see raft.h for what they answer.
   Result<LogIndex> ChangeConfiguration(std::vector<NodeId> voters, std::vector<NodeId> learners);
   void TransferLeadership(NodeId target);
+  // A follower stands for election now.
+  void Campaign();
   // Calls back once this replica is proven to lead and has applied all that was committed when it was asked; with
   // kNotLeader if it does not.
   void ReadBarrier(log::DoneCallback done);

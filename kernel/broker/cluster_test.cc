@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: brokers with founders form a cluster that takes changes anywhere, serves each partition where it is led, and
+// goes on without one of three. Method: whole brokers over stores and a network to order, on one virtual clock.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/base/test_executor.h"
+#include "kernel/broker/local_broker.h"
+#include "kernel/cluster/test_transport.h"
+#include "kernel/log/test_log_store.h"
+#include "kernel/records/builder.h"
+
+namespace chronik::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+constexpr ShardId kHome(0);
+
+class ClusterTest : public testing::Test {
+ protected:
+  struct Node {
+    Node(TestThreads& threads, NodeId node_id)
+        : id(node_id), disk_thread(threads.Add()), control(threads.Add()), disk(disk_thread) {
+      for (int i = 0; i < 2; ++i) shards.push_back(&threads.Add());
+    }
+    const NodeId id;
+    TestThreads::Thread& disk_thread;
+    TestThreads::Thread& control;
+    std::vector<TestThreads::Thread*> shards;
+    log::TestLogStore disk;
+    std::unique_ptr<log::LogStore> store;
+    std::unique_ptr<LocalBroker> broker;
+    std::optional<Status> started;
+  };
+
+  ClusterTest() : network_thread_(threads_.Add()), network_(network_thread_) {
+    for (uint64_t id = 1; id <= 3; ++id) nodes_.emplace(id, std::make_unique<Node>(threads_, NodeId(id)));
+  }
+  ~ClusterTest() override {
+    for (auto& [id, node] : nodes_) {
+      if (node->broker) Stop(id);
+    }
+  }
+
+  void Start(uint64_t id) {
+    Node& node = *nodes_.at(id);
+    Settings settings;
+    settings.node_id = node.id;
+    settings.port = static_cast<uint16_t>(9000 + id);
+    settings.founders = {NodeId(1), NodeId(2), NodeId(3)};
+    settings.tick = milliseconds(25);
+    settings.heartbeat_ticks = 4;
+    settings.election_ticks = 40;
+    settings.join_timeout = seconds(60);
+    settings.default_replication_factor = 3;
+    LocalBroker::Environment environment;
+    environment.shards.assign(node.shards.begin(), node.shards.end());
+    node.store = std::make_unique<log::LogStore>(environment.shards);
+    ASSERT_TRUE(node.store->Attach(log::TestLogStore::table(), &node.disk).ok());
+    node.disk.Start(node.store->sink());
+    environment.control = &node.control;
+    environment.store = node.store.get();
+    environment.random_id = [this, id] {
+      TopicId topic;
+      topic.bytes[0] = static_cast<uint8_t>(id);
+      topic.bytes[15] = ++random_ids_;
+      return topic;
+    };
+    environment.random_seed = [id](GroupId group) { return id * 1000 + group.value; };
+    environment.on_fatal = [](const Error& error) { FAIL() << error; };
+    node.broker = std::make_unique<LocalBroker>(settings, std::move(environment));
+    ASSERT_TRUE(
+        node.broker->links()->Attach(cluster::TestTransport::table(), network_.Instance(node.id), 1 << 20).ok());
+    network_.Start(node.id, node.broker->links()->sink());
+    node.started.reset();
+    node.broker->Start([&node](Status status) { node.started = std::move(status); });
+    threads_.Run();
+  }
+  void Stop(uint64_t id) {
+    Node& node = *nodes_.at(id);
+    network_.Stop(node.id);
+    threads_.Run();
+    bool stopped = false;
+    node.broker->Stop([&stopped] { stopped = true; });
+    threads_.Run();
+    ASSERT_TRUE(stopped);
+    node.broker.reset();
+    threads_.Run();
+  }
+  void StartAll() {
+    for (uint64_t id = 1; id <= 3; ++id) Start(id);
+    Until([this] { return Started(1) && Started(2) && Started(3); });
+  }
+  bool Started(uint64_t id) const { return nodes_.at(id)->started && nodes_.at(id)->started->ok(); }
+  template <class Predicate>
+  void Until(Predicate holds, Duration limit = seconds(30)) {
+    for (Duration waited{}; !holds(); waited += milliseconds(10)) {
+      ASSERT_LT(waited, limit) << "it never came to that";
+      threads_.Advance(milliseconds(10));
+    }
+  }
+  LocalBroker& At(uint64_t id) { return *nodes_.at(id)->broker; }
+
+  std::optional<Error> CreateTopic(uint64_t at, const std::string& name, int32_t partitions) {
+    std::optional<CreateTopicOutcome> outcome;
+    nodes_.at(at)->shards[0]->Post([&] {
+      At(at).CreateTopics(kHome, {NewTopic{name, partitions, -1, {}, {}}}, false, seconds(10),
+                          [&](const std::vector<CreateTopicOutcome>& outcomes) { outcome = outcomes[0]; });
+    });
+    Until([&] { return outcome.has_value(); });
+    return outcome ? outcome->error : std::nullopt;
+  }
+  PartitionRef Ref(uint64_t at, const std::string& topic, int32_t partition) {
+    const metadata::TopicPtr found = At(at).image(kHome)->FindTopic(topic);
+    return {found->id, PartitionId(partition), found->partitions[static_cast<size_t>(partition)].group};
+  }
+  uint64_t Leader(uint64_t at, const std::string& topic, int32_t partition) {
+    return At(at).leader(kHome, Ref(at, topic, partition).group).leader.value;
+  }
+  ProduceOutcome Produce(uint64_t at, const PartitionRef& partition, const std::string& value) {
+    records::BatchBuilder builder;
+    builder.Add(nodes_.at(at)->shards[0]->WallNow(), std::nullopt, AsBytes(value));
+    ProduceRequest request;
+    request.items.push_back({partition, builder.Build()});
+    std::optional<ProduceOutcome> outcome;
+    nodes_.at(at)->shards[0]->Post([&, this] {
+      At(at).Produce(kHome, std::move(request), [&](std::vector<ProduceOutcome> outcomes) { outcome = outcomes[0]; });
+    });
+    Until([&] { return outcome.has_value(); }, seconds(40));
+    return *outcome;
+  }
+  FetchOutcome Fetch(uint64_t at, const PartitionRef& partition, Offset offset) {
+    FetchRequest request;
+    request.max_wait = milliseconds(0);
+    request.items.push_back({partition, offset});
+    std::optional<FetchOutcome> outcome;
+    nodes_.at(at)->shards[0]->Post([&, this] {
+      At(at).Fetch(kHome, std::move(request),
+                   [&](std::vector<FetchOutcome> outcomes) { outcome = std::move(outcomes[0]); });
+    });
+    Until([&] { return outcome.has_value(); });
+    return std::move(*outcome);
+  }
+
+  TestThreads threads_;
+  TestThreads::Thread& network_thread_;
+  cluster::TestTransport network_;
+  std::map<uint64_t, std::unique_ptr<Node>> nodes_;
+  uint8_t random_ids_ = 0;
+};
+
+TEST_F(ClusterTest, FormsWhateverTheOrderAndAgreesOnItsIdAndItsBrokers) {
+  Start(3);
+  threads_.Advance(seconds(5));
+  EXPECT_FALSE(nodes_.at(3)->started) << "a minority must wait";
+  Start(1);
+  Until([this] { return Started(1) && Started(3); });
+  Start(2);
+  Until([this] { return Started(2); });
+  threads_.Advance(seconds(1));
+  const std::string id = At(1).image(kHome)->cluster_id();
+  EXPECT_FALSE(id.empty());
+  for (uint64_t node = 1; node <= 3; ++node) {
+    EXPECT_EQ(At(node).image(kHome)->cluster_id(), id);
+    EXPECT_EQ(At(node).image(kHome)->broker_count(), 3u);
+    EXPECT_TRUE(At(1).IsAlive(kHome, NodeId(node)));
+  }
+}
+
+TEST_F(ClusterTest, ANodeThatStaysAloneGivesUpWithAReason) {
+  Start(2);
+  threads_.Advance(seconds(61));
+  ASSERT_TRUE(nodes_.at(2)->started);
+  ASSERT_FALSE(nodes_.at(2)->started->ok());
+  EXPECT_THAT(nodes_.at(2)->started->error().message, HasSubstr("too few of its voters"));
+}
+
+TEST_F(ClusterTest, ATopicMadeAnywhereIsKnownEverywhereAndLedEvenly) {
+  StartAll();
+  for (uint64_t at = 1; at <= 3; ++at) EXPECT_FALSE(CreateTopic(at, "t" + std::to_string(at), 9)) << "at node " << at;
+  threads_.Advance(seconds(2));
+  for (uint64_t at = 1; at <= 3; ++at) {
+    for (const std::string topic : {"t1", "t2", "t3"}) {
+      ASSERT_TRUE(At(at).image(kHome)->FindTopic(topic)) << topic << " at " << at;
+      std::map<uint64_t, int> led;
+      for (int32_t p = 0; p < 9; ++p) {
+        EXPECT_EQ(Leader(at, topic, p), Leader(1, topic, p));
+        ++led[Leader(at, topic, p)];
+      }
+      EXPECT_THAT(led, testing::ElementsAre(std::pair(1, 3), std::pair(2, 3), std::pair(3, 3))) << topic;
+    }
+  }
+  EXPECT_TRUE(CreateTopic(2, "t1", 1)) << "it exists";
+}
+
+TEST_F(ClusterTest, APartitionIsServedByItsLeaderAndTheOthersSayWhoThatIs) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 3));
+  for (int32_t p = 0; p < 3; ++p) {
+    const PartitionRef partition = Ref(1, "t", p);
+    const uint64_t leader = Leader(1, "t", p);
+    const uint64_t other = leader % 3 + 1;
+    const ProduceOutcome refused = Produce(other, partition, "elsewhere");
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->code, ErrorCode::kNotLeader);
+    EXPECT_EQ(refused.leader.leader, NodeId(leader));
+    const ProduceOutcome taken = Produce(leader, partition, "here");
+    EXPECT_FALSE(taken.error);
+    EXPECT_EQ(taken.base_offset, Offset(0));
+    EXPECT_GT(Fetch(leader, partition, Offset(0)).records.size(), 0u);
+    const FetchOutcome away = Fetch(other, partition, Offset(0));
+    ASSERT_TRUE(away.error);
+    EXPECT_EQ(away.error->code, ErrorCode::kNotLeader);
+    EXPECT_EQ(away.leader.leader, NodeId(leader));
+  }
+}
+
+TEST_F(ClusterTest, LosesNothingAndGoesOnWhenALeaderDiesAndComesBack) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef partition = Ref(1, "t", 0);
+  const uint64_t first = Leader(1, "t", 0);
+  for (int i = 0; i < 5; ++i) ASSERT_FALSE(Produce(first, partition, "before").error);
+  const Instant death = network_thread_.Now();
+  Stop(first);
+  const uint64_t witness = first % 3 + 1;
+  Until([&] { return Leader(witness, "t", 0) != first && Leader(witness, "t", 0) != 0; });
+  EXPECT_LT(network_thread_.Now() - death, milliseconds(500)) << "a broken connection must start an election at once";
+  const uint64_t second = Leader(witness, "t", 0);
+  Until([&] { return Fetch(second, partition, Offset(0)).high_watermark == Offset(5); });
+  const ProduceOutcome after = Produce(second, partition, "after");
+  EXPECT_FALSE(after.error);
+  EXPECT_EQ(after.base_offset, Offset(5));
+  ASSERT_FALSE(CreateTopic(second, "made without one node", 1).has_value() == false)
+      << "a space is no letter of a name";
+  ASSERT_FALSE(CreateTopic(second, "later", 1));
+  Start(first);
+  Until([&] { return Started(first); });
+  Until([&] { return At(first).image(kHome)->FindTopic("later") != nullptr; });
+  EXPECT_FALSE(At(witness).IsAlive(kHome, NodeId(9)));
+  EXPECT_TRUE(At(witness).IsAlive(kHome, NodeId(first)));
+}
+
+TEST_F(ClusterTest, TwoOfThreeGoneMakesItUnavailableAndNotWrong) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef partition = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  ASSERT_FALSE(Produce(leader, partition, "acked").error);
+  for (uint64_t id = 1; id <= 3; ++id) {
+    if (id != leader) Stop(id);
+  }
+  threads_.Advance(seconds(5));
+  EXPECT_TRUE(Produce(leader, partition, "never acked").error);
+  const auto refused = CreateTopic(leader, "never", 1);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, ErrorCode::kTimedOut);
+  for (uint64_t id = 1; id <= 3; ++id) {
+    if (id != leader) Start(id);
+  }
+  Until([&] { return Started(1) || leader == 1; });
+  Until([&] { return Leader(leader, "t", 0) != 0 && !Produce(Leader(leader, "t", 0), partition, "again").error; });
+}
+
+}  // namespace
+}  // namespace chronik::broker
