@@ -158,8 +158,13 @@ void Node::RefuseStreams(chr_status status) {
 }
 
 bool Node::Becomes(const std::function<bool()>& holds, std::chrono::milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
   auto guard = lock();
-  return changed_.wait_for(guard, limit, holds);
+  while (!holds()) {
+    if (Clock::now() >= deadline) return false;
+    changed_.wait_for(guard, std::chrono::milliseconds(10));  // some conditions are about what no callback tells
+  }
+  return true;
 }
 
 void Node::Await(const std::string& rule, const std::function<bool()>& holds, std::chrono::milliseconds limit) {
