@@ -66,6 +66,19 @@ TEST_F(PluginLoaderTest, LoadsAPluginOfALaterMinorVersion) {
   EXPECT_NE((*plugin)->log_store_table->stats, nullptr);
 }
 
+TEST_F(PluginLoaderTest, ADraftIsLoadedOnlyIfItIsAllowed) {
+  static constexpr std::string_view kDrafts[] = {"chronik.log_store.seek/1", CHR_LOG_STORE_1};
+  LoadRules rules{.directory = FixtureDirectory(), .drafts = kDrafts};
+  const auto refused = LoadPlugin(rules, "fixture_store");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.error().message,
+              AllOf(HasSubstr("fixture_store.so"), HasSubstr(CHR_LOG_STORE_1), HasSubstr("plugins.allow_draft")));
+  rules.allow_draft = true;
+  EXPECT_TRUE(LoadPlugin(rules, "fixture_store").ok());
+  rules = {.directory = FixtureDirectory(), .drafts = std::span(kDrafts).first(1)};
+  EXPECT_TRUE(LoadPlugin(rules, "fixture_store").ok()) << "another interface is the draft";
+}
+
 TEST_F(PluginLoaderTest, AnotherKindOfPluginSaysWhatItIs) {
   const auto plugin = LoadPlugin({FixtureDirectory()}, "fixture_store");
   ASSERT_TRUE(plugin.ok()) << plugin.error();

@@ -7,6 +7,7 @@ in one place each.
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,44 @@ class Allowed(Gates):
         text = freeze.assertions("1_0")
         self.assertEqual(text.splitlines(), (FROZEN / "1_0.c").read_text().splitlines(),
                          "interfaces/frozen/README.md says when to run freeze.py")
+
+
+class Rules(unittest.TestCase):
+    """interfaces/ABI.md: numbered without gaps, nothing left out, nothing cited that is not there."""
+
+    TABLES = {"PLG": ["chr_plugin"], "HOST": ["chr_host", "chr_host_log", "chr_host_metrics", "chr_host_config", "chr_host_mem",
+                                              "chr_host_task"],
+              "LS": ["chr_log_store", "chr_log_sink"], "TR": ["chr_transport", "chr_transport_sink", "chr_stream_events"],
+              "DI": ["chr_discovery", "chr_discovery_sink"], "SS": ["chr_snapshot_sink", "chr_get_events"],
+              "ME": ["chr_metrics_exporter", "chr_metrics_source", "chr_metrics_visitor"]}
+    RULE = re.compile(r"^- \*\*(GEN|PLG|HOST|LS|TR|DI|SS|ME)-(\d+)\*\* (.+)$", re.MULTILINE)
+    CITED = re.compile(r"\b(?:GEN|PLG|HOST|LS|TR|DI|SS|ME)-\d+\b")
+
+    def setUp(self):
+        self.rules = self.RULE.findall((SOURCE / "interfaces/ABI.md").read_text())
+
+    def test_are_numbered_without_gaps(self):
+        for area in ("GEN", *self.TABLES):
+            numbers = [int(number) for name, number, _ in self.rules if name == area]
+            self.assertEqual(numbers, list(range(1, len(numbers) + 1)), area)
+            self.assertTrue(numbers, area)
+
+    def test_name_every_function_of_every_table(self):
+        _, structs = freeze.declarations()
+        for area, tables in self.TABLES.items():
+            text = " ".join(rule for name, _, rule in self.rules if name == area)
+            for table in tables:
+                for name, of_type in structs[table]:
+                    if "(*)" in of_type:
+                        self.assertIn(f"`{name}`", text, f"{area} says nothing of {table}.{name}")
+
+    def test_whatever_is_cited_exists(self):
+        known = {f"{area}-{number}" for area, number, _ in self.rules}
+        for folder in ("interfaces", "sdk", "kernel", "plugins", "tests", "docs"):
+            for path in (SOURCE / folder).rglob("*"):
+                if path.is_file() and path.suffix in (".h", ".cc", ".c", ".rs", ".md", ".py") and "peers" not in path.parts:
+                    unknown = set(self.CITED.findall(path.read_text(errors="replace"))) - known
+                    self.assertFalse(unknown, path)
 
 
 if __name__ == "__main__":
