@@ -12,6 +12,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 set(CHRONIK_PLUGIN_DIR ${CMAKE_BINARY_DIR}/lib/chronik/plugins)
+set(CHRONIK_EXAMPLE_DIR ${CMAKE_BINARY_DIR}/lib/chronik/examples)
 set(CHRONIK_TEST_DIR ${CMAKE_BINARY_DIR}/test)
 
 if(NOT CMAKE_BUILD_TYPE)
@@ -86,32 +87,31 @@ function(chronik_library name)
   target_link_libraries(${name} PUBLIC ${A_PUBLIC} PRIVATE ${A_PRIVATE})
 endfunction()
 
-# chronik_executable(name SOURCES ... [LIBS ...]) -> <build>/bin/name
+# chronik_executable(name SOURCES ... [LIBS ...] [INSTALL component]) -> <build>/bin/name; component: broker or sdk
 function(chronik_executable name)
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "" "INSTALL" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   _chronik_root(${name})
   target_link_libraries(${name} PRIVATE ${A_LIBS} Threads::Threads)
+  if(A_INSTALL)
+    install(TARGETS ${name} RUNTIME DESTINATION bin COMPONENT ${A_INSTALL})
+  endif()
 endfunction()
 
-# chronik_plugin(name SOURCES ... [LIBS ...]) -> <build>/lib/chronik/plugins/name.so, which exports one symbol.
-# DIR puts it elsewhere (test fixtures).
+# chronik_plugin(name SOURCES ... [LIBS ...]) -> <build>/lib/chronik/plugins/name.so, linked as the SDK links a vendor's.
+# It is installed with the broker. DIR puts it elsewhere and keeps it out of the installation (test fixtures, examples).
+include(${PROJECT_SOURCE_DIR}/sdk/cmake/ChronikPlugin.cmake)
 function(chronik_plugin name)
   cmake_parse_arguments(A "" "DIR" "SOURCES;LIBS" ${ARGN})
-  if(NOT A_DIR)
-    set(A_DIR ${CHRONIK_PLUGIN_DIR})
-  endif()
-  add_library(${name} MODULE ${A_SOURCES})
+  chronik_add_plugin(${name} ${A_SOURCES})
   _chronik_root(${name})
-  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${A_DIR}
-    CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  target_link_libraries(${name} PRIVATE chronik_interfaces ${A_LIBS})
-  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,relro
-    -Wl,--version-script=${PROJECT_SOURCE_DIR}/sdk/cmake/plugin.map)
-  if(NOT CHRONIK_SANITIZE)
-    target_link_options(${name} PRIVATE -Wl,-z,defs)
+  target_link_libraries(${name} PRIVATE ${A_LIBS})
+  if(A_DIR)
+    set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${A_DIR})
+  else()
+    set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CHRONIK_PLUGIN_DIR})
+    install(TARGETS ${name} LIBRARY DESTINATION lib/chronik/plugins COMPONENT broker)
   endif()
-  set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS ${PROJECT_SOURCE_DIR}/sdk/cmake/plugin.map)
 endfunction()
 
 # chronik_test(name SOURCES ... [LIBS ...] [TIMEOUT seconds] [LABELS ...]): a GoogleTest program, one ctest case a program.

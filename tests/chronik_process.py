@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A chronikd process for tests: started on free loopback ports, waited for by its own readiness, ended for sure."""
+"""A chronikd process for tests: started on free loopback ports, waited for by its own readiness, ended for sure.
 
+CHRONIK_TEST_LOG_STORE: path of a plugin that every broker without a [plugins.log_store] of its own uses as its log store.
+"""
+
+import atexit
 import contextlib
+import functools
 import http.client
 import os
 import pathlib
@@ -14,6 +19,7 @@ import time
 
 BUILD = pathlib.Path(os.environ.get("CHRONIK_BUILD", pathlib.Path(__file__).parents[1] / "build/release"))
 CHRONIKD = BUILD / "bin/chronikd"
+LOG_STORE = os.environ.get("CHRONIK_TEST_LOG_STORE")
 
 
 def free_ports(count):
@@ -37,6 +43,16 @@ def wait_until(condition, seconds, what):
         time.sleep(0.005)
 
 
+@functools.cache
+def plugins_with(plugin):
+    """A plugin directory that has `plugin` beside those of the build: a broker loads from one directory only."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="chronik-plugins-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    for path in [*(BUILD / "lib/chronik/plugins").glob("*.so"), pathlib.Path(plugin)]:
+        shutil.copy(path, directory)
+    return directory
+
+
 class Chronikd:
     """One broker and its data directory. Use as a context manager; restart() keeps directory and ports."""
 
@@ -48,6 +64,9 @@ class Chronikd:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("CHRONIK_")} | (env or {})
         self.prefix = list(prefix)
         self.process = None
+        if LOG_STORE and "[plugins.log_store]" not in (config or ""):
+            config = f'{config or ""}\n[plugins.log_store]\nplugin = "{pathlib.Path(LOG_STORE).stem}"\n'
+            self.args += ["--plugin-dir", str(plugins_with(LOG_STORE))]
         if config is not None:
             (self.root / "chronik.toml").write_text(config)
             self.args += ["--config", str(self.root / "chronik.toml")]

@@ -32,6 +32,12 @@
 /* The loader protocol; also the suffix of the entry symbol. */
 #define CHR_ABI_EPOCH 1u
 
+/* Slots and fields of a later minor version n stand in `#if CHR_TARGET_MINOR >= n`. Only the checks of the ABI itself look
+ * back (interfaces/frozen); everybody else compiles with the newest. */
+#ifndef CHR_TARGET_MINOR
+#define CHR_TARGET_MINOR 0
+#endif
+
 /* Is `field` present and non-null in the table `p` that the other side gave us? */
 #define CHR_HAS(T, p, field) ((p)->struct_size >= offsetof(T, field) + sizeof((p)->field) && (p)->field)
 

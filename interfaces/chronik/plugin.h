@@ -5,7 +5,7 @@
  * A plugin may be instantiated several times in one process; all its state hangs on `self`. It is loaded with
  * RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE and never unloaded. It must not install signal handlers, fork, call exit,
  * register atexit handlers, change the working directory, umask, locale or floating-point mode, nor let an exception
- * out. */
+ * out. It leaves no symbol unresolved and links nothing of the broker's own (glog, gflags). */
 #ifndef CHRONIK_PLUGIN_H
 #define CHRONIK_PLUGIN_H
 
@@ -55,7 +55,8 @@ typedef struct chr_plugin {
    * `done`. `timeout_ns` is a duration, counted from the call: what is not finished by then is cancelled, 0 cancels at
    * once; the host gives up on the instance a little later. CHR_OK or CHR_PENDING. [control] */
   chr_status (*stop)(void* self, uint64_t timeout_ns, chr_done done) CHR_NX;
-  /* After stop completed and the host released every buffer it got from this instance. [control] */
+  /* After stop completed and the host released every buffer it got from this instance; or after a create that no start
+   * followed, or a start that failed. [control] */
   void (*destroy)(void* self) CHR_NX;
   /* New values of these keys are in the config service. May be NULL. [control] */
   chr_status (*reconfigure)(void* self, const char* const* keys, size_t count, chr_error* err) CHR_NX;

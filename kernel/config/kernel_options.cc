@@ -87,6 +87,8 @@ Specs PluginOptions() {
        .doc = "Loads plugins although LD_PRELOAD or LD_LIBRARY_PATH is set, which can replace their code."},
       {.section = "plugins", .key = "require_pin", .type = kBool, .default_text = "false", .range = "",
        .doc = "Refuses a plugin whose file is not pinned by `sha256`; for production."},
+      {.section = "plugins", .key = "allow_draft", .type = kBool, .default_text = "false", .range = "",
+       .doc = "Loads plugins that offer a draft interface, which the next version may change or drop."},
       {.section = "plugins.log_store", .key = "plugin", .type = kString, .default_text = "log_wal", .range = "",
        .doc = "What stores the logs of the partitions."},
       {.section = "plugins.log_store", .key = "sha256", .type = kString, .default_text = "", .range = "",

@@ -90,6 +90,17 @@ TEST_F(PluginInstanceTest, LivesFromCreateToDestroy) {
   EXPECT_TRUE(instance.Stop(seconds(1)).ok());  // is stopped
 }
 
+// Its start fails if it sees more of the sink's table than there is.
+TEST_F(PluginInstanceTest, APluginOfTheNextMinorRunsOnThisHost) {
+  const auto plugin = LoadPlugin({FixtureDirectory(), true}, "fixture_next_minor");
+  ASSERT_TRUE(plugin.ok()) << plugin.error();
+  plugin_ = *plugin;
+  auto created = Create();
+  ASSERT_TRUE(created.ok()) << created.error();
+  EXPECT_TRUE((*created)->Start(&sink_).ok());
+  EXPECT_TRUE((*created)->Stop(seconds(1)).ok());
+}
+
 TEST_F(PluginInstanceTest, TimersThatThePluginForgotEndWithIt) {
   auto created = Create();
   ASSERT_TRUE(created.ok()) << created.error();

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <boost/dll/shared_library.hpp>
 #include <cctype>
 #include <cstdlib>
@@ -82,6 +83,18 @@ Result<chr_plugin_main_fn> LoadMain(const fs::path& file) {
   }
 }
 
+// PLG-14
+Status CheckDrafts(const LoadRules& rules, const LoadedPlugin& plugin) {
+  if (rules.allow_draft) return {};
+  for (const PluginInterface& offered : plugin.interfaces) {
+    if (std::find(rules.drafts.begin(), rules.drafts.end(), offered.id) == rules.drafts.end()) continue;
+    return Refuse(plugin.path, "it offers " + offered.id +
+                                   ", a draft that the next version may change or drop; get a build without it, or set "
+                                   "plugins.allow_draft = true");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<LoadedPluginPtr> LoadPlugin(const LoadRules& rules, const std::string& name, const std::string& pin) {
@@ -97,7 +110,9 @@ Result<LoadedPluginPtr> LoadPlugin(const LoadRules& rules, const std::string& na
   const Result<FileIdentity> after = IdentifyFile(*file);
   if (!after.ok()) return after.error();
   if (*before != *after) return Refuse(*file, "it was replaced while it was being loaded; start again");
-  return ReadDescriptor(*file, (*main)());
+  auto plugin = ReadDescriptor(*file, (*main)());
+  if (plugin.ok()) CHRONIK_RETURN_IF_ERROR(CheckDrafts(rules, **plugin));
+  return plugin;
 }
 
 Result<std::vector<ListedPlugin>> ListPlugins(const LoadRules& rules) {

@@ -10,10 +10,13 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernel/base/result.h"
+#include "kernel/host/drafts.h"
 
 namespace chronik::host {
 
@@ -69,6 +72,8 @@ struct LoadRules {
   std::filesystem::path directory;  // see CheckPluginDirectory
   bool allow_ld_env = false;        // accept LD_PRELOAD and LD_LIBRARY_PATH
   bool require_pin = false;         // every plugin's file must be pinned
+  bool allow_draft = false;         // accept plugins that offer a draft
+  std::span<const std::string_view> drafts = DraftIds();
 };
 
 // `name`: "log_wal" or "log_wal.so". One line on refusal: plugin, file, what it offers, what this host speaks, what to

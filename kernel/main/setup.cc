@@ -47,6 +47,7 @@ host::LoadRules Rules(config::Loader& loader) {
     rules.directory = fs::absolute(std::get<std::string>(*directory));
   if (const auto allowed = loader.Peek("plugins.allow_ld_env")) rules.allow_ld_env = std::get<bool>(*allowed);
   if (const auto required = loader.Peek("plugins.require_pin")) rules.require_pin = std::get<bool>(*required);
+  if (const auto allowed = loader.Peek("plugins.allow_draft")) rules.allow_draft = std::get<bool>(*allowed);
   return rules;
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "plugins/log_memory/memory_store.h"
-#include "plugins/log_memory/outline.h"
 
 namespace chronik_log_memory {
 
@@ -21,8 +20,8 @@ inline constexpr uint64_t kOpOverheadBytes = 256;  // an operation in the queue
 struct MemoryStore::Group {
   uint64_t id = 0;
   Lane* lane = nullptr;              // NULL: closed
-  Outline submitted;                 // what new operations are checked against
-  Outline applied;                   // what readers see
+  sdk::LogOutline submitted;         // what new operations are checked against
+  sdk::LogOutline applied;           // what readers see
   std::deque<sdk::Buffer> payloads;  // of `applied`
   chr_hard_state hard_state{};
   std::optional<sdk::Buffer> checkpoint;

@@ -14,9 +14,8 @@
 #include <string>
 #include <vector>
 
+#include <chronik/sdk/log_outline.h>
 #include <chronik/sdk/log_store.h>
-
-#include "plugins/log_memory/outline.h"
 
 namespace chronik_log_memory {
 

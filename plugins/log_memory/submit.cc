@@ -7,25 +7,6 @@
 #include "plugins/log_memory/lane.h"
 
 namespace chronik_log_memory {
-namespace {
-
-uint64_t Bytes(std::span<const chr_buf> bufs) {
-  uint64_t sum = 0;
-  for (const chr_buf& buf : bufs) {
-    sum += buf.size;
-  }
-  return sum;
-}
-
-uint64_t PayloadBytes(const chr_log_op& op) {
-  uint64_t sum = op.opcode == CHR_LOG_CHECKPOINT ? op.blob.size : 0;
-  for (const chr_log_entry& entry : std::span(op.entries, op.entry_count)) {
-    sum += Bytes(std::span(entry.bufs, entry.buf_count));
-  }
-  return sum;
-}
-
-}  // namespace
 
 chr_status MemoryStore::Submit(uint32_t lane_id, std::span<const chr_log_op> ops, size_t& accepted) {
   CheckAlive();
@@ -43,7 +24,7 @@ chr_status MemoryStore::Submit(uint32_t lane_id, std::span<const chr_log_op> ops
       if (!broken_rule.empty()) {
         break;
       }
-      const uint64_t cost_bytes = PayloadBytes(op) + op.entry_count * kEntryOverheadBytes + kOpOverheadBytes;
+      const uint64_t cost_bytes = sdk::PayloadBytes(op) + op.entry_count * kEntryOverheadBytes + kOpOverheadBytes;
       if (lane.inflight_bytes > 0 && lane.inflight_bytes + cost_bytes > max_inflight_bytes_) {
         lane.wants_writable = true;
         status = CHR_E_BUSY;
@@ -76,30 +57,16 @@ std::string MemoryStore::Check(const Lane& lane, const chr_log_op& op) const {
   if (group == nullptr || group->lane != &lane) {
     return "the group is not open on this lane.";
   }
-  if (op.opcode != CHR_LOG_APPEND && (op.entry_count > 0 || op.hard_state != nullptr)) {
-    return "only an append has entries or a hard state.";
-  }
   if (std::string rule = CheckPayload(op); !rule.empty() || group->failed) {
     return rule;  // a failed group cancels what arrives: the host built it on operations that are gone
   }
-  const char* rule = nullptr;
-  switch (op.opcode) {
-    case CHR_LOG_APPEND:
-      rule = op.entry_count == 0 && op.hard_state == nullptr
-                 ? "an append has entries, a hard state or both."
-                 : group->submitted.CheckAppend(std::span(op.entries, op.entry_count));
-      break;
-    case CHR_LOG_TRUNCATE_PREFIX: rule = group->submitted.CheckTruncatePrefix(op.index); break;
-    case CHR_LOG_RESET: rule = Outline::CheckReset(op); break;
-    case CHR_LOG_CHECKPOINT: break;
-    default: rule = "unknown opcode.";
-  }
+  const char* rule = group->submitted.Check(op);
   return rule == nullptr ? "" : rule;
 }
 
 std::string MemoryStore::CheckPayload(const chr_log_op& op) const {
   for (const chr_log_entry& entry : std::span(op.entries, op.entry_count)) {
-    if (Bytes(std::span(entry.bufs, entry.buf_count)) > max_entry_bytes_) {
+    if (sdk::PayloadBytes(entry) > max_entry_bytes_) {
       return "an entry is larger than caps.max_entry_bytes.";
     }
   }
@@ -118,7 +85,7 @@ void MemoryStore::Enqueue(Lane& lane, const chr_log_op& op, uint64_t cost_bytes)
                     .index = op.index,
                     .term = op.term,
                     .offset = op.offset,
-                    .stored_bytes = PayloadBytes(op) + op.entry_count * kEntryOverheadBytes,
+                    .stored_bytes = sdk::PayloadBytes(op) + op.entry_count * kEntryOverheadBytes,
                     .cost_bytes = cost_bytes};
   for (const chr_log_entry& entry : pending.entries) {
     pending.bufs.insert(pending.bufs.end(), entry.bufs, entry.bufs + entry.buf_count);
@@ -129,13 +96,7 @@ void MemoryStore::Enqueue(Lane& lane, const chr_log_op& op, uint64_t cost_bytes)
   if (Group* group = pending.group; group != nullptr) {
     ++group->in_flight;
     if (!group->failed) {
-      if (op.opcode == CHR_LOG_APPEND) {
-        group->submitted.Append(pending.entries);
-      } else if (op.opcode == CHR_LOG_TRUNCATE_PREFIX) {
-        group->submitted.TruncatePrefix(op.index);
-      } else if (op.opcode == CHR_LOG_RESET) {
-        group->submitted.Reset(op.index, op.term, op.offset);
-      }
+      group->submitted.Apply(op);
     }
   }
   lane.inflight_bytes += cost_bytes;
@@ -250,22 +211,14 @@ chr_log_cqe MemoryStore::Apply(Lane& lane, const PendingOp& op, std::string& why
 
 // Copies every payload into memory of the host: the caller's bytes are only lent.
 std::vector<sdk::Buffer> MemoryStore::CopyPayloads(const PendingOp& op) const {
-  const auto copy = [&](std::span<const chr_buf> bufs) {
-    sdk::WritableBuffer copied = host_.Allocate(Bytes(bufs));
-    std::byte* to = copied.data();
-    for (const chr_buf& buf : bufs) {
-      to = std::copy_n(static_cast<const std::byte*>(buf.data), buf.size, to);
-    }
-    return std::move(copied).Freeze();
-  };
   std::vector<sdk::Buffer> payloads;
   std::span<const chr_buf> rest = op.bufs;
   for (const chr_log_entry& entry : op.entries) {
-    payloads.push_back(copy(rest.first(entry.buf_count)));
+    payloads.push_back(host_.Copy(rest.first(entry.buf_count)));
     rest = rest.subspan(entry.buf_count);
   }
   if (op.opcode == CHR_LOG_CHECKPOINT) {
-    payloads.push_back(copy(rest));
+    payloads.push_back(host_.Copy(rest));
   }
   return payloads;
 }

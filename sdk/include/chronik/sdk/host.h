@@ -2,9 +2,11 @@
 // Host: the C++ view of the services that the kernel lends one plugin instance.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <memory>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -133,6 +135,14 @@ class Host {
     void* writable = nullptr;
     Require(Need(mem_.buf_alloc, CHR_HOST_MEM_1)(raw_, size, align, &buf, &writable), "host memory");
     return WritableBuffer(buf, writable);
+  }
+  Buffer Copy(std::span<const chr_buf> bufs) const {  // the bytes of all, one after the other
+    size_t size = 0;
+    for (const chr_buf& buf : bufs) size += buf.size;
+    WritableBuffer copied = Allocate(size);
+    std::byte* to = copied.data();
+    for (const chr_buf& buf : bufs) to = std::copy_n(static_cast<const std::byte*>(buf.data), buf.size, to);
+    return std::move(copied).Freeze();
   }
   uint64_t BudgetBytes() const { return Need(mem_.budget_bytes, CHR_HOST_MEM_1)(raw_); }
 

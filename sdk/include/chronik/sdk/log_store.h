@@ -146,6 +146,17 @@ Group* GroupOf(const chr_log_op& op) noexcept {
   return reinterpret_cast<Group*>(op.group);
 }
 
+inline uint64_t PayloadBytes(const chr_log_entry& entry) noexcept {
+  uint64_t bytes = 0;
+  for (const chr_buf& buf : std::span(entry.bufs, entry.buf_count)) bytes += buf.size;
+  return bytes;
+}
+inline uint64_t PayloadBytes(const chr_log_op& op) noexcept {
+  uint64_t bytes = op.opcode == CHR_LOG_CHECKPOINT ? op.blob.size : 0;
+  for (const chr_log_entry& entry : std::span(op.entries, op.entry_count)) bytes += PayloadBytes(entry);
+  return bytes;
+}
+
 template <class S>
 constexpr chr_plugin DescribeLogStore(const PluginInfo& info) {
   static_assert(LogStoreClass<S>, "a member of LogStoreClass is missing or has another signature");

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: the rules of a log hold without a store around them. Method: small logs by hand; the model test of the
 // conformance suite does the random ones.
-#include "plugins/log_memory/outline.h"
+#include <chronik/sdk/log_outline.h>
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-namespace chronik_log_memory {
+namespace chronik::sdk {
 namespace {
 
 chr_log_entry Entry(uint64_t index, uint64_t term, int64_t offset, uint32_t count, int64_t timestamp = -1) {
   return {index, term, offset, timestamp, count, 0, 0, 0, nullptr};
 }
 
-chr_log_bounds Bounds(const Outline& outline) {
+chr_log_bounds Bounds(const LogOutline& outline) {
   chr_log_bounds bounds{};
   outline.FillBounds(bounds);
   return bounds;
 }
 
-std::vector<uint64_t> TermStarts(const Outline& outline) {
+std::vector<uint64_t> TermStarts(const LogOutline& outline) {
   std::vector<uint64_t> starts;
   for (const chr_log_term& row : outline.terms()) {
     starts.push_back(row.first_index);
@@ -30,8 +30,8 @@ std::vector<uint64_t> TermStarts(const Outline& outline) {
 }
 
 // 1: internal, 2..3 of term 1 with offsets 0..9, 4 internal of term 2, 5 of term 4 with offsets 10..12.
-Outline FiveEntries() {
-  Outline outline;
+LogOutline FiveEntries() {
+  LogOutline outline;
   const std::vector<chr_log_entry> entries{Entry(1, 1, 0, 0), Entry(2, 1, 0, 4, 70), Entry(3, 1, 4, 6, 90),
                                            Entry(4, 2, 10, 0), Entry(5, 4, 10, 3, 90)};
   EXPECT_EQ(outline.CheckAppend(entries), nullptr);
@@ -39,8 +39,8 @@ Outline FiveEntries() {
   return outline;
 }
 
-TEST(Outline, RefusesWhatDoesNotContinueTheLog) {
-  const Outline outline = FiveEntries();
+TEST(LogOutline, RefusesWhatDoesNotContinueTheLog) {
+  const LogOutline outline = FiveEntries();
   const auto refused = [&](const chr_log_entry& entry) { return outline.CheckAppend({&entry, 1}) != nullptr; };
   EXPECT_FALSE(refused(Entry(6, 4, 13, 1)));
   EXPECT_TRUE(refused(Entry(7, 4, 13, 1))) << "gap";
@@ -50,8 +50,8 @@ TEST(Outline, RefusesWhatDoesNotContinueTheLog) {
   EXPECT_FALSE(refused(Entry(3, 5, 4, 1))) << "a suffix may be replaced";
 }
 
-TEST(Outline, ASuffixReplacementDropsItsTerms) {
-  Outline outline = FiveEntries();
+TEST(LogOutline, ASuffixReplacementDropsItsTerms) {
+  LogOutline outline = FiveEntries();
   outline.Append(std::vector{Entry(4, 5, 10, 2)});
   EXPECT_EQ(TermStarts(outline), (std::vector<uint64_t>{1, 4}));
   EXPECT_EQ(Bounds(outline).last_index, 4u);
@@ -59,8 +59,8 @@ TEST(Outline, ASuffixReplacementDropsItsTerms) {
   EXPECT_EQ(Bounds(outline).next_offset, 12);
 }
 
-TEST(Outline, TruncatingAPrefixRemembersWhatWasBefore) {
-  Outline outline = FiveEntries();
+TEST(LogOutline, TruncatingAPrefixRemembersWhatWasBefore) {
+  LogOutline outline = FiveEntries();
   outline.TruncatePrefix(3);
   EXPECT_EQ(Bounds(outline).prev_term, 1u);
   EXPECT_EQ(Bounds(outline).first_offset, 4);
@@ -74,8 +74,8 @@ TEST(Outline, TruncatingAPrefixRemembersWhatWasBefore) {
   EXPECT_NE(outline.CheckTruncatePrefix(7), nullptr);
 }
 
-TEST(Outline, FindsByOffsetAndTimestamp) {
-  const Outline outline = FiveEntries();
+TEST(LogOutline, FindsByOffsetAndTimestamp) {
+  const LogOutline outline = FiveEntries();
   const auto find = [&](uint32_t by, int64_t key, uint64_t end = 6) {
     chr_log_read what{};
     what.by = by;
@@ -96,4 +96,4 @@ TEST(Outline, FindsByOffsetAndTimestamp) {
 }
 
 }  // namespace
-}  // namespace chronik_log_memory
+}  // namespace chronik::sdk
