@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One signed HTTP request at a time, by libcurl, on connections that are kept. Four rules of libcurl 7.88's SigV4, each
-// found against MinIO or versitygw: the query comes sorted and percent-encoded; a parameter without a value has its '=';
-// no header is suppressed by an empty one; the path comes as it is to be signed.
+// found against MinIO or versitygw: the query comes sorted and percent-encoded; a parameter without a value has its
+// '='; no header is suppressed by an empty one; the path comes as it is to be signed.
 #pragma once
 
 #include <curl/curl.h>
@@ -30,8 +30,8 @@ struct HttpResponse {
   long status = 0;  // NOLINT: curl's type; 0: there was none, `failure` says why
   std::string failure;
   bool timed_out = false;
-  std::string text;       // the body, unless it went elsewhere
-  size_t into_bytes = 0;  // of it
+  std::string text;                            // the body, unless it went elsewhere
+  size_t into_bytes = 0;                       // of it
   std::map<std::string, std::string> headers;  // names in lower case
 };
 

@@ -37,7 +37,8 @@ inline constexpr chr_option kOptions[] = {
     {"retry_timeout", "duration", "60s", "0s..24h",
      "How long a request is tried again while the server is away or asks to slow down.", 0},
     {"abandoned_after", "duration", "24h", "0s..720h",
-     "Unfinished uploads below the prefix that are older are removed at start. 0s also ends those of other brokers.", 0},
+     "Unfinished uploads below the prefix that are older are removed at start. 0s also ends those of other brokers.",
+     0},
 };
 
 }  // namespace chronik_snapshot_s3

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: what is read from answers and files, and what options are refused. Method: texts as S3 and AWS's tools write them,
-// and broken ones. tests/sinks has the servers.
+// Goal: what is read from answers and files, and what options are refused. Method: texts as S3 and AWS's tools write
+// them, and broken ones. tests/sinks has the servers.
 #include <gtest/gtest.h>
 
 #include <chronik/sdk/testing/fake_host.h>
@@ -14,8 +14,10 @@ namespace {
 
 TEST(Xml, ElementsAreFoundByTheirWholeName) {
   const std::string xml =
-      "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><KeyCount>2</KeyCount>"
-      "<Contents><Key>a&amp;b</Key><Size>1</Size></Contents><Contents><Key>c&#x64;&lt;</Key></Contents></ListBucketResult>";
+      "<?xml version=\"1.0\"?><ListBucketResult "
+      "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><KeyCount>2</KeyCount>"
+      "<Contents><Key>a&amp;b</Key><Size>1</Size></Contents><Contents><Key>c&#x64;&lt;</Key></Contents></"
+      "ListBucketResult>";
   std::vector<std::string> keys;
   ForEachElement(xml, "Contents", [&](std::string_view inside) { keys.push_back(ElementText(inside, "Key")); });
   EXPECT_EQ(keys, (std::vector<std::string>{"a&b", "cd<"}));
@@ -62,9 +64,9 @@ TEST(Options, AreRefusedWithTheirName) {
   std::string why;
   EXPECT_EQ(Check({{"prefix", "a/b-"}}, &why), CHR_OK) << why;
   const std::pair<const char*, const char*> bad[] = {
-      {"endpoint", "s3.example"}, {"endpoint", "ftp://a"},   {"endpoint", "http://"},  {"endpoint", "http://a/b"},
-      {"endpoint", "http://u@a"}, {"bucket", "ab"},          {"bucket", "UPPER"},      {"bucket", "a/b"},
-      {"prefix", "/a"},           {"prefix", "a//b"},        {"prefix", "a b"},        {"prefix", "a?b"}};
+      {"endpoint", "s3.example"}, {"endpoint", "ftp://a"}, {"endpoint", "http://"}, {"endpoint", "http://a/b"},
+      {"endpoint", "http://u@a"}, {"bucket", "ab"},        {"bucket", "UPPER"},     {"bucket", "a/b"},
+      {"prefix", "/a"},           {"prefix", "a//b"},      {"prefix", "a b"},       {"prefix", "a?b"}};
   for (const auto& [key, value] : bad) {
     EXPECT_EQ(Check({{key, value}}, &why), CHR_E_CONFIG) << key << " = " << value;
     EXPECT_TRUE(why.starts_with(key)) << why;

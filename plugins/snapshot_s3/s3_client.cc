@@ -162,8 +162,9 @@ HttpResponse S3Client::Do(Call& call, const std::stop_token& stop) {
 std::optional<S3Client::Failure> S3Client::Judge(const Call& call, const HttpResponse& response) const {
   // CompleteMultipartUpload may say 200 and mean an error.
   const std::string code = ElementText(response.text, "Code");
-  const bool error_in_200 = response.text.find("<Error>") != std::string::npos;
-  if (response.status >= 200 && response.status <= 299 && !error_in_200) return std::nullopt;
+  const bool is_2xx = response.status >= 200 && response.status <= 299;
+  const bool error_in_200 = is_2xx && response.text.find("<Error>") != std::string::npos;
+  if (is_2xx && !error_in_200) return std::nullopt;
   std::string text = "s3://" + bucket_ + "/" + prefix_ + call.key + ": " + call.what + ": ";
   if (response.status == 0) {
     return Failure{true, response.timed_out ? CHR_E_TIMEOUT : CHR_E_IO, text + response.failure};
@@ -289,7 +290,8 @@ size_t S3Client::AbortAbandoned(std::chrono::seconds age, const std::stop_token&
   ForEachElement(response.text, "Upload", [&](std::string_view upload) {
     const std::string key = ElementText(upload, "Key");
     const uint64_t initiated = SecondsOf(ElementText(upload, "Initiated"));
-    if (!key.starts_with(prefix_) || initiated + static_cast<uint64_t>(age.count()) > static_cast<uint64_t>(now)) return;
+    if (!key.starts_with(prefix_) || initiated + static_cast<uint64_t>(age.count()) > static_cast<uint64_t>(now))
+      return;
     AbortUpload(key.substr(prefix_.size()), ElementText(upload, "UploadId"));
     ++aborted;
   });

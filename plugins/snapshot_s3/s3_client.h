@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The requests of S3 that a sink needs, each tried again with growing, jittered pauses while the server is away or asks to
-// slow down. A failure is an Error that names bucket, key, HTTP status and S3's code. Any thread.
+// The requests of S3 that a sink needs, each tried again with growing, jittered pauses while the server is away or asks
+// to slow down. A failure is an Error that names bucket, key, HTTP status and S3's code. Any thread.
 #pragma once
 
 #include <functional>

@@ -81,7 +81,11 @@ class S3Reader final : public ObjectReader {
  public:
   S3Reader(const Host& host, S3Client& client, std::string key, uint64_t offset, uint64_t size, size_t read_bytes,
            std::stop_token stop)
-      : host_(host), client_(client), key_(std::move(key)), read_bytes_(read_bytes), stop_(std::move(stop)),
+      : host_(host),
+        client_(client),
+        key_(std::move(key)),
+        read_bytes_(read_bytes),
+        stop_(std::move(stop)),
         at_(offset) {
     Fetch(size == 0 ? read_bytes_ : std::min<uint64_t>(size, read_bytes_));
     if (object_bytes_ < ObjectTrailer::kSize) throw Error(CHR_E_CORRUPT, key_ + " is too short for an object");

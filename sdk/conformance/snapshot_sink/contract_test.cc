@@ -89,7 +89,8 @@ class Stop : public SinkTest {
     sink_ = nullptr;
     sink_ = std::make_unique<Sink>(dir_.path());
     for (const char* name : {"idle", "begun", "a", "b", "c"}) {
-      EXPECT_EQ(sink_->Get(Key(name)).status, CHR_E_NOT_FOUND) << "a put that was not committed leaves nothing";
+      const GetAnswer none = sink_->Get(Key(name));
+      EXPECT_EQ(none.status, CHR_E_NOT_FOUND) << "a put that was not committed leaves nothing: " << none.message;
     }
     const GetAnswer got = sink_->Get(Key("committing"));
     EXPECT_TRUE(got.status == CHR_E_NOT_FOUND || got.bytes == bytes) << "an object is whole or not there";
