@@ -26,8 +26,8 @@ typedef struct chr_endpoint {
 } chr_endpoint;
 
 #define CHR_DISCOVERY_FRESH 0u    /* what the source says now */
-#define CHR_DISCOVERY_CACHED 1u   /* the source does not answer: its last good set */
-#define CHR_DISCOVERY_FALLBACK 2u /* the source has never answered: the "nodes" of the configuration */
+#define CHR_DISCOVERY_CACHED 1u   /* the source does not answer, or names nobody: its last good set */
+#define CHR_DISCOVERY_FALLBACK 2u /* it has never named anybody: the "nodes" of the configuration */
 
 /* The host's side, passed to start(). [any], non-blocking. */
 typedef struct chr_discovery_sink {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * chronik/snapshot_sink.h - objects that are written once, as a whole, and read in ranges: a directory, S3, a bucket.
  *
- * Keys match [A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*, at most 512 bytes, no part of which is "." or "..".
- * Host guarantees: one write of a put at a time; nothing in a callback blocks.
+ * Keys match [A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*, at most 512 bytes, each part at most 250 bytes and neither "." nor "..".
+ * start() takes no sink table: NULL.
+ * Host guarantees: one write of a put at a time; nothing in a callback blocks; no key is the folder of another ("a" and
+ *   "a/b"), for many stores keep folders.
  * Plugin guarantees: no call blocks on I/O, except [control]; no callback from inside a call of the host; nothing of an
  *   object is visible before its commit completed, and then all of it is, durably; what a crash or an abort leaves behind
  *   is never listed or read, and is cleared away in time; an outage or throttling (503) is retried with growing, jittered
@@ -34,7 +36,8 @@ typedef struct chr_get_events {
   /* The next bytes, in order, never more than the credit that was granted. bufs live during the call unless retained. */
   void (*on_data)(void* ctx, const chr_buf* bufs, size_t count) CHR_NX;
   /* The last call, exactly once: ctx may be freed here. CHR_OK: everything asked for was delivered. CHR_E_CORRUPT: the
-   * whole object was read and does not have the checksum of its commit. CHR_E_CANCELLED: after get_close. */
+   * whole object was read and does not have the checksum of its commit. CHR_E_CANCELLED: after get_close, or the instance
+   * stops. CHR_E_BUSY: the object was replaced meanwhile and its old bytes are gone; reading anew may succeed. */
   void (*on_end)(void* ctx, chr_status status, chr_str message) CHR_NX;
 } chr_get_events;
 
@@ -65,9 +68,9 @@ typedef struct chr_snapshot_sink {
    * also reports CHR_E_NOT_FOUND and CHR_E_RANGE (offset beyond the end). No credit yet. CHR_OK: *get is open. [any] */
   chr_status (*get)(void* self, chr_str key, uint64_t offset, uint64_t size, const chr_get_events* events,
                     chr_get** get) CHR_NX;
-  /* Up to this many more bytes may be delivered. [any] */
+  /* Up to this many more bytes may be delivered. A call that crosses with on_end does nothing; so with get_close. [any] */
   void (*get_credit)(void* self, chr_get* get, uint64_t bytes) CHR_NX;
-  /* No on_data follows, only on_end. Not after on_end. [any] */
+  /* Only on_end follows, and at most one on_data that is already on its way. Not after on_end. [any] */
   void (*get_close)(void* self, chr_get* get) CHR_NX;
   /* Every object whose key starts with `prefix`, in ascending order of key (bytewise), then `done`. `each` is called from
    * one thread at a time. [any] */

@@ -24,6 +24,9 @@ struct PluginInfo {
   std::span<const chr_option> options = {};
 };
 
+// The Sink of an interface whose start() takes none; its RawSink is void.
+struct NoSink {};
+
 // The life cycle that every plugin class has; `Sink` is the SDK's view of the interface's sink table.
 //   Impl(Host&)                              create: no thread, no I/O; the Host outlives the object
 //   void Start(Sink) or                      recovery; throw Error to refuse
@@ -113,12 +116,20 @@ class PluginAdapter {
     });
   }
 
-  static chr_status Start(void* self, const void* sink, chr_done raw, chr_error* err) noexcept {
-    return GuardDone(raw, err, [&](Done& done) -> chr_status {
+  static Sink ReadSink(const void* sink) {
+    if constexpr (std::is_void_v<RawSink>) {
+      return Sink();
+    } else {
       if (sink == nullptr) {
         throw Error(CHR_E_INVALID, "start: the sink is NULL");
       }
-      const Sink mine(CopyIn(*static_cast<const RawSink*>(sink)));
+      return Sink(CopyIn(*static_cast<const RawSink*>(sink)));
+    }
+  }
+
+  static chr_status Start(void* self, const void* sink, chr_done raw, chr_error* err) noexcept {
+    return GuardDone(raw, err, [&](Done& done) -> chr_status {
+      const Sink mine = ReadSink(sink);
       if constexpr (requires(Impl& impl) { impl.Start(mine, done); }) {
         return Self(self).Start(mine, done);
       } else {
