@@ -34,7 +34,7 @@ typedef struct chr_stream_events {
   uint32_t struct_size;
   uint32_t reserved;
   void* ctx;
-  /* The next bytes, in order, never more than the credit that was granted. bufs live during the call unless retained. */
+  /* The next bytes, in order, within the credit (see stream_credit). bufs live during the call unless retained. */
   void (*on_data)(void* ctx, const chr_buf* bufs, size_t count) CHR_NX;
   void (*on_writable)(void* ctx) CHR_NX; /* after CHR_E_BUSY from stream_write */
   /* The last call, exactly once for every stream, and never from inside stream_close: ctx may be freed here. CHR_OK: the
@@ -59,13 +59,16 @@ typedef struct chr_transport_sink {
   /* `up` 1: frames flow to this peer. 0: they no longer do, or a connection from it ended; `status` says why:
    * CHR_E_CLOSED its end closed or reset the connection (its process may be gone), CHR_E_TIMEOUT it fell silent,
    * CHR_E_DENIED a hello was refused, by either end, CHR_E_IO anything else. A refusal or a failure to connect is
-   * reported once until its text changes. Calls of one peer never overlap. */
+   * reported once until its text changes. The last call says whether frames flow: if only a connection from the peer ended,
+   * 1 follows when the others have proved to work. Nothing is reported of a peer that is not set. Calls of one peer never
+   * overlap. */
   void (*on_peer)(void* ctx, uint64_t peer, int32_t up, chr_status status, chr_str why) CHR_NX;
   /* bufs live during the call unless retained. Calls of one (peer, lane) never overlap and keep the order of sending
    * while a connection lasts. CHR_OK: taken. CHR_E_BUSY: not taken; the plugin keeps it, reads no more of this (peer,
    * lane), and delivers it again after resume(). */
   chr_status (*on_frame)(void* ctx, uint64_t peer, uint32_t lane, const chr_buf* bufs, size_t count) CHR_NX;
-  void (*on_writable)(void* ctx, uint64_t peer, uint32_t lane) CHR_NX; /* after CHR_E_BUSY from send */
+  /* After CHR_E_BUSY from send, unless the connection is lost first, which on_peer says. */
+  void (*on_writable)(void* ctx, uint64_t peer, uint32_t lane) CHR_NX;
   /* A peer opens a stream. CHR_OK: *events (which lives until on_end) receives it; the sender has no credit yet. An
    * error refuses it: no event follows. */
   chr_status (*on_stream)(void* ctx, uint64_t peer, chr_str header, chr_stream* stream,
@@ -102,7 +105,8 @@ typedef struct chr_transport {
   /* The (peer, lane) whose frame was refused with CHR_E_BUSY goes on. [any] */
   void (*resume)(void* self, uint64_t peer, uint32_t lane) CHR_NX;
   /* Opens a stream in both directions. `events` lives until on_end. CHR_OK: *out is open, both ends without credit.
-   * CHR_E_CLOSED, CHR_E_NOT_FOUND as send, and no event follows. If the other end's on_stream refuses, on_end says so
+   * CHR_E_CLOSED, CHR_E_NOT_FOUND as send, CHR_E_INVALID for a header above the cap, CHR_E_BUSY with too many streams;
+   * then no event follows. If the other end's on_stream refuses, on_end says so
    * with its status. [any] */
   chr_status (*stream_open)(void* self, uint64_t peer, chr_str header, const chr_stream_events* events,
                             chr_stream** out) CHR_NX;

@@ -165,6 +165,8 @@ struct Settings {
   std::chrono::milliseconds tick{100};
   uint32_t election_ticks = 10;
   uint32_t heartbeat_ticks = 1;
+  uint32_t max_inflight_messages = 256;  // appends on their way to one follower
+  uint32_t max_append_bytes = 1 << 20;
   std::vector<NodeId> founders;  // the metadata group's first voters; empty: this node alone, no cluster
   std::chrono::milliseconds join_timeout{300000};  // for a majority of the founders to be there
 };

@@ -63,6 +63,8 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
   options.raft.priority = priority;
   options.raft.election_ticks = settings_.election_ticks;
   options.raft.heartbeat_ticks = settings_.heartbeat_ticks;
+  options.raft.max_inflight_messages = settings_.max_inflight_messages;
+  options.raft.max_append_bytes = settings_.max_append_bytes;
   options.snapshot_retry_ticks *= settings_.heartbeat_ticks;
   options.raft.random_seed = environment_.random_seed(group);
   return options;

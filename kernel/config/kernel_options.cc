@@ -21,8 +21,9 @@ Specs BrokerOptions() {
               "(containers, NAT). Required when `listen` is 0.0.0.0 or [::].",
        .may_be_empty = true},
       {.section = "broker", .key = "rpc_listen", .type = kHostPort, .default_text = "", .range = "",
-       .doc = "Where other nodes of the cluster connect; empty: the `rpc_addr` of this node's peer entry.",
-       .flag = "rpc-listen", .may_be_empty = true, .effective = false},
+       .doc = "Where other nodes of the cluster connect; empty: the `rpc_addr` of this node's peer entry. What the "
+              "transport's own key `listen` is, unless that is set.",
+       .flag = "rpc-listen", .may_be_empty = true},
       {.section = "broker", .key = "http_listen", .type = kHostPort, .default_text = "127.0.0.1:9644", .range = "",
        .doc = "Where health, readiness and metrics are served over HTTP: what the metrics exporter's own key "
               "`listen` is, unless that is set. There is no authentication.",
@@ -98,8 +99,12 @@ Specs PluginOptions() {
        .doc = "The SHA-256 of the plugin's file, which `--list-plugins` prints; no other file is loaded then. Empty: not "
               "checked. The libraries that the plugin needs are not covered.",
        .may_be_empty = true},
-      {.section = "plugins.transport", .key = "plugin", .type = kString, .default_text = "", .range = "",
-       .doc = "What carries messages between nodes.", .may_be_empty = true, .effective = false},
+      {.section = "plugins.transport", .key = "plugin", .type = kString, .default_text = "transport_tcp", .range = "",
+       .doc = "What carries messages between nodes; loaded if `cluster.enabled`."},
+      {.section = "plugins.transport", .key = "sha256", .type = kString, .default_text = "", .range = "",
+       .doc = "The SHA-256 of the plugin's file, which `--list-plugins` prints; no other file is loaded then. Empty: not "
+              "checked. The libraries that the plugin needs are not covered.",
+       .may_be_empty = true},
       {.section = "plugins.discovery", .key = "plugin", .type = kString, .default_text = "", .range = "",
        .doc = "What finds the other nodes.", .may_be_empty = true, .effective = false},
       {.section = "plugins.snapshot_sink", .key = "plugin", .type = kString, .default_text = "", .range = "",
@@ -110,13 +115,14 @@ Specs PluginOptions() {
 Specs ClusterOptions() {
   return {
       {.section = "cluster", .key = "enabled", .type = kBool, .default_text = "false", .range = "",
-       .doc = "Joins the nodes of [cluster.peers]; false: a single node.", .environment = "CHRONIK_CLUSTER_ENABLED",
-       .effective = false},
+       .doc = "Joins the nodes of [cluster.peers]; false: a single node.", .environment = "CHRONIK_CLUSTER_ENABLED"},
       {.section = "cluster", .key = "node_id", .type = kInt, .default_text = "1", .range = "1..2147483647",
        .doc = "This node's id, unique in the cluster and kept for life; clients see it as the broker id.",
        .environment = "CHRONIK_NODE_ID", .flag = "node-id"},
       {.section = "cluster", .key = "replication_factor", .type = kInt, .default_text = "3", .range = "1..15",
-       .doc = "Replicas of a new partition.", .effective = false},
+       .doc = "Replicas of a new partition, unless its creator says otherwise; 1 where `cluster.enabled` is false."},
+      {.section = "cluster", .key = "join_timeout", .type = kDuration, .default_text = "5m", .range = "1s..24h",
+       .doc = "How long a starting node waits for a majority of [cluster.peers] before it gives up."},
       {.section = "cluster", .key = "min_insync_replicas", .type = kInt, .default_text = "2", .range = "1..15",
        .doc = "Replicas that must hold a record before a producer with acks=all is answered. At most "
               "`replication_factor`.",
@@ -125,7 +131,7 @@ Specs ClusterOptions() {
        .doc = "All nodes, this one too: `{ id, addr = \"host:kafka_port\", rpc_addr = \"host:port\", rack, "
               "datacenter }`; `rpc_addr` is the Kafka port + 10000 unless it is given. As a variable: "
               "`1@host:9092;rack=r1,2@host2:9092`.",
-       .environment = "CHRONIK_CLUSTER_PEERS", .effective = false},
+       .environment = "CHRONIK_CLUSTER_PEERS"},
       {.section = "cluster.discovery", .key = "mode", .type = kEnum, .default_text = "static", .range = "",
        .choices = {"static", "dns"}, .doc = "How nodes find each other: by [cluster.peers], or by DNS SRV records.",
        .environment = "CHRONIK_CLUSTER_DISCOVERY_MODE", .effective = false},
@@ -159,7 +165,7 @@ Specs RaftOptions() {
       {.section = "raft", .key = "rpc_timeout_ms", .type = kInt, .default_text = "5000", .range = "10..600000",
        .doc = "When a request to another node counts as lost.", .effective = false},
       {.section = "raft", .key = "max_inflight_messages", .type = kInt, .default_text = "256", .range = "1..65536",
-       .doc = "Appends on their way to one follower.", .effective = false},
+       .doc = "Appends on their way to one follower."},
       {.section = "raft.advanced", .key = "replica_lag_max_entries", .type = kInt, .default_text = "1000",
        .range = "1..1000000000", .doc = "A follower further behind leaves the in-sync replicas.", .effective = false},
       {.section = "raft.advanced", .key = "replica_lag_max_ms", .type = kInt, .default_text = "10000",
@@ -172,7 +178,7 @@ Specs RaftOptions() {
       {.section = "raft.advanced", .key = "batch_append_entries", .type = kBool, .default_text = "true", .range = "",
        .doc = "Sends several entries in one message.", .effective = false},
       {.section = "raft.advanced", .key = "max_append_entries_size", .type = kInt, .default_text = "1048576",
-       .range = "1024..67108864", .doc = "Bytes of entries in one message.", .effective = false},
+       .range = "1024..67108864", .doc = "Bytes of entries in one message; one entry always goes."},
   };
 }
 
@@ -183,7 +189,7 @@ const std::vector<OptionSpec>& KernelOptions() {
   static const Specs options = [] {
     Specs all;
     for (Specs part :
-         {BrokerOptions(), BrokerLimits(), LogOptions(), PluginOptions(), ClusterOptions(), RaftOptions()}) {
+         {BrokerOptions(), BrokerLimits(), LogOptions(), ClusterOptions(), RaftOptions(), PluginOptions()}) {
       for (OptionSpec& spec : part) all.push_back(std::move(spec));
     }
     return all;

@@ -14,9 +14,37 @@ namespace {
 constexpr std::string_view kPluginSectionPrefix = "plugins.";
 
 // The broker has one HTTP address; an exporter that serves HTTP itself and calls its address `listen` takes it from
-// there.
+// there. Likewise the transport and the address for other nodes, which may also stand in this node's peer entry.
 constexpr std::string_view kHttpListen = "broker.http_listen";
 constexpr std::string_view kExporterListen = "plugins.metrics_exporter.listen";
+constexpr std::string_view kRpcListen = "broker.rpc_listen";
+constexpr std::string_view kTransportListen = "plugins.transport.listen";
+
+template <class T>
+const T* FindValue(const std::vector<Entry>& entries, std::string_view name) {
+  for (const Entry& entry : entries) {
+    if (entry.spec.name() == name) return std::get_if<T>(&entry.value);
+  }
+  return nullptr;
+}
+
+// What a plugin's own `listen` is unless it is set, and the key that says so; empty: nothing does.
+std::pair<HostPort, std::string_view> ListenOf(std::string_view name, const std::vector<Entry>& resolved) {
+  if (name == kExporterListen) {
+    const auto* http = FindValue<HostPort>(resolved, kHttpListen);
+    return {http != nullptr ? *http : HostPort{}, kHttpListen};
+  }
+  if (name != kTransportListen) return {};
+  if (const auto* rpc = FindValue<HostPort>(resolved, kRpcListen); rpc != nullptr && !rpc->empty())
+    return {*rpc, kRpcListen};
+  const auto* peers = FindValue<std::vector<Peer>>(resolved, "cluster.peers.nodes");
+  const auto* self = FindValue<int64_t>(resolved, "cluster.node_id");
+  if (peers == nullptr || self == nullptr) return {};
+  for (const Peer& peer : *peers) {
+    if (peer.id == static_cast<uint64_t>(*self)) return {peer.rpc_address, "cluster.peers.nodes"};
+  }
+  return {};
+}
 
 std::string SectionOf(std::string_view name) { return std::string(name.substr(0, name.rfind('.'))); }
 
@@ -194,13 +222,9 @@ void Loader::RefuseUnknownKeys(const std::vector<OptionSpec>& options) {
 }
 
 std::optional<Entry> Loader::ResolveDefault(const OptionSpec& spec, const std::vector<Entry>& resolved) {
-  if (spec.name() == kExporterListen) {
-    for (const Entry& entry : resolved) {
-      const auto* address = std::get_if<HostPort>(&entry.value);
-      if (address == nullptr || entry.spec.name() != kHttpListen) continue;
-      const Result<Value> value = ParseValue(spec, address->ToString());
-      if (value.ok()) return Entry{spec, *value, {Origin::Layer::kDefault, std::string(kHttpListen)}};
-    }
+  if (const auto [address, key] = ListenOf(spec.name(), resolved); !address.empty()) {
+    const Result<Value> value = ParseValue(spec, address.ToString());
+    if (value.ok()) return Entry{spec, *value, {Origin::Layer::kDefault, std::string(key)}};
   }
   const auto own = inputs_.defaults.find(spec.name());
   if (own == inputs_.defaults.end() && !spec.default_text) {
@@ -245,7 +269,7 @@ void Loader::RefuseWithoutEffect(const Entry& entry) {
   const Result<Value> standard = ParseValue(entry.spec, entry.spec.default_text.value_or(""));
   if (standard.ok() && *standard == entry.value) return;
   Refuse(entry.origin.where, entry.spec.name(),
-         "has no effect in this version of chronik, which runs as a single node; only its default " +
+         "has no effect in this version of chronik; only its default " +
              (standard.ok() ? FormatValue(entry.spec, *standard) : "") + " is accepted");
 }
 

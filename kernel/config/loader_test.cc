@@ -156,14 +156,12 @@ TEST(Loader, KeysWithoutEffectAreRefusedUnlessAtTheirDefault) {
   EXPECT_THAT(Problems("[cluster]\nenabled = false\nreplication_factor = 3\n"), ElementsAre());
   EXPECT_THAT(
       Problems("[raft]\nsnapshot_compression = \"gzip\"\n"),
-      ElementsAre("c.toml:2: raft.snapshot_compression: has no effect in this version of chronik, which runs as a "
-                  "single node; only its default \"zstd\" is accepted"));
+      ElementsAre("c.toml:2: raft.snapshot_compression: has no effect in this version of chronik; only its default "
+                  "\"zstd\" is accepted"));
   Inputs inputs;
-  inputs.environment["CHRONIK_CLUSTER_ENABLED"] = "true";
-  inputs.environment["CHRONIK_CLUSTER_PEERS"] = "1@a:9092";
+  inputs.environment["CHRONIK_RAFT_SNAPSHOT_SIZE_MB"] = "32";
   EXPECT_THAT(Lines(Load(inputs)),
-              ElementsAre(HasSubstr("CHRONIK_CLUSTER_ENABLED: cluster.enabled: has no effect in this version"),
-                          HasSubstr("CHRONIK_CLUSTER_PEERS: cluster.peers.nodes: has no effect")));
+              ElementsAre(HasSubstr("CHRONIK_RAFT_SNAPSHOT_SIZE_MB: raft.snapshot_max_log_size_mb: has no effect")));
 }
 
 TEST(Loader, PeersAreCheckedOneByOne) {
@@ -206,7 +204,8 @@ TEST(LoaderPlugins, TheDocumentsNameThePluginsBeforeTheirOptionsAreKnown) {
   Loader loader(Toml("[plugins.log_store]\nplugin = \"log_memory\"\n[plugins.metrics_exporter]\nplugin = \"none\"\n"));
   EXPECT_EQ(loader.PluginName("log_store"), "log_memory");
   EXPECT_EQ(loader.PluginName("metrics_exporter"), "");
-  EXPECT_EQ(loader.PluginName("transport"), "");
+  EXPECT_EQ(loader.PluginName("transport"), "transport_tcp");
+  EXPECT_EQ(loader.PluginName("discovery"), "");
   Loader defaults({});
   EXPECT_EQ(defaults.PluginName("log_store"), "log_wal");
   EXPECT_EQ(defaults.PluginName("metrics_exporter"), "metrics_prometheus");

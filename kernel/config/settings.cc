@@ -70,7 +70,14 @@ Settings MakeSettings(const Config& config) {
   settings.broker = MakeBrokerSettings(config);
   settings.raft.election_timeout = Milliseconds(config, "raft.election_timeout_ms");
   settings.raft.heartbeat_interval = Milliseconds(config, "raft.heartbeat_interval_ms");
+  settings.raft.max_inflight_messages = Whole<uint32_t>(config, "raft.max_inflight_messages");
+  settings.raft.max_append_bytes = Whole<uint32_t>(config, "raft.advanced.max_append_entries_size");
+  settings.cluster.enabled = config.Get<bool>("cluster.enabled");
+  settings.cluster.replication_factor = Whole<int16_t>(config, "cluster.replication_factor");
+  settings.cluster.join_timeout = Duration(config.Get<int64_t>("cluster.join_timeout"));
+  settings.cluster.peers = config.Get<std::vector<Peer>>("cluster.peers.nodes");
   settings.log_store = MakePluginSettings(config, "log_store");
+  settings.transport = MakePluginSettings(config, "transport");
   settings.metrics_exporter = MakePluginSettings(config, "metrics_exporter");
   settings.allow_volatile_log_store = config.Get<bool>("plugins.allow_volatile_log_store");
   settings.allow_ld_env = config.Get<bool>("plugins.allow_ld_env");

@@ -38,6 +38,16 @@ struct BrokerSettings {
 struct RaftSettings {
   Duration election_timeout{};
   Duration heartbeat_interval{};
+  uint32_t max_inflight_messages = 256;
+  uint32_t max_append_bytes = 1 << 20;
+};
+
+// [cluster]: who the nodes are. node_id is in BrokerSettings.
+struct ClusterSettings {
+  bool enabled = false;
+  int16_t replication_factor = 3;
+  Duration join_timeout{};
+  std::vector<Peer> peers;  // this node is among them if enabled
 };
 
 // [plugins.<kind>]: the plugin and the values of its own options, for the config service of <chronik/host.h>.
@@ -60,7 +70,9 @@ struct LogSettings {
 struct Settings {
   BrokerSettings broker;
   RaftSettings raft;
+  ClusterSettings cluster;
   PluginSettings log_store;
+  PluginSettings transport;  // if the cluster is enabled
   PluginSettings metrics_exporter;
   bool allow_volatile_log_store = false;
   bool allow_ld_env = false;

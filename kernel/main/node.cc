@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/main/node.h"
 
-#include <sys/eventfd.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
+#include <cerrno>
 #include <future>
 #include <thread>
-#include <utility>
-#include <vector>
 
-#include "kernel/api/services.h"
-#include "kernel/base/log.h"
-#include "kernel/broker/local_broker.h"
-#include "kernel/host/metrics.h"
-#include "kernel/host/tasks.h"
-#include "kernel/log/log_store.h"
-#include "kernel/server/api_dispatcher.h"
-#include "kernel/server/server.h"
-#include "kernel/server/shard.h"
+#include "kernel/main/node_impl.h"
 
 namespace chronik::main {
 namespace {
@@ -53,51 +40,6 @@ std::string Address(const config::HostPort& where, uint16_t port) {
 }
 
 }  // namespace
-
-struct Node::Impl {
-  explicit Impl(Setup s) : setup(std::move(s)) {
-    stop_event = ::eventfd(0, EFD_CLOEXEC);
-    CHRONIK_CHECK(stop_event >= 0) << "eventfd failed";
-  }
-  ~Impl() { ::close(stop_event); }
-
-  Setup setup;
-  int stop_event = -1;
-  std::atomic<int> exit_code{0};
-  std::atomic<bool> ready{false};
-
-  host::MetricsRegistry metrics;
-  host::TaskPool tasks;
-  host::HostServices services;
-  std::vector<std::unique_ptr<server::Shard>> shards;
-  std::unique_ptr<server::Shard> control;  // may block
-  std::unique_ptr<host::PluginInstance> exporter;
-  std::unique_ptr<log::LogStore> store;
-  std::unique_ptr<host::PluginInstance> store_plugin;
-  std::unique_ptr<broker::LocalBroker> broker;
-  std::unique_ptr<api::Services> api;
-  std::unique_ptr<server::ApiDispatcher> dispatcher;
-  std::unique_ptr<server::Server> server;
-  uint16_t port = 0;
-
-  void Fail(int code, const std::string& why) {
-    int expected = 0;
-    if (!exit_code.compare_exchange_strong(expected, code)) return;
-    CHRONIK_LOG(kError) << why << "; the broker stops with exit code " << code;
-    Wake();
-  }
-  void Wake() const {
-    const uint64_t one = 1;
-    (void)!::write(stop_event, &one, sizeof one);
-  }
-
-  void StartThreads();
-  Status StartExporter();
-  Status StartStore();
-  Status StartBroker();
-  void Summary() const;
-  host::InstanceSettings InstanceOf(const config::PluginSettings& settings) const;
-};
 
 void Node::Impl::StartThreads() {
   uint32_t count = setup.settings.broker.shards;
@@ -155,7 +97,7 @@ Status Node::Impl::StartStore() {
   return store_plugin->Start(store->sink());
 }
 
-Status Node::Impl::StartBroker() {
+Status Node::Impl::MakeBroker() {
   const config::BrokerSettings& b = setup.settings.broker;
   broker::Settings settings;
   settings.node_id = b.node_id;
@@ -166,9 +108,7 @@ Status Node::Impl::StartBroker() {
   settings.default_partitions = b.default_partitions;
   settings.message_max_bytes = b.message_bytes_max;
   settings.request_max_bytes = b.socket_request_bytes_max;
-  settings.tick = std::chrono::duration_cast<std::chrono::milliseconds>(setup.settings.raft.heartbeat_interval);
-  settings.election_ticks = static_cast<uint32_t>(std::max<int64_t>(
-      2, setup.settings.raft.election_timeout / std::max(setup.settings.raft.heartbeat_interval, Duration(1))));
+  SetClusterSettings(setup.settings, settings);
   broker::LocalBroker::Environment environment;
   for (const auto& shard : shards) environment.shards.push_back(shard.get());
   environment.control = control.get();
@@ -176,7 +116,13 @@ Status Node::Impl::StartBroker() {
   environment.random_id = &RandomTopicId;
   environment.random_seed = [](GroupId) { return RandomValue<uint64_t>() | 1; };
   environment.on_fatal = [this](const Error& error) { Fail(kExitSoftware, error.message); };
+  environment.hello.incarnation = identity.incarnation;
+  environment.hello.software = "chronik " CHRONIK_VERSION;
   broker = std::make_unique<broker::LocalBroker>(settings, std::move(environment));
+  return {};
+}
+
+Status Node::Impl::StartBroker() {
   std::promise<Status> started;
   broker->Start([&started](Status status) { started.set_value(std::move(status)); });
   return started.get_future().get();
@@ -184,8 +130,8 @@ Status Node::Impl::StartBroker() {
 
 void Node::Impl::Summary() const {
   const config::Settings& s = setup.settings;
-  CHRONIK_LOG(kInfo) << "chronikd 0.1.0, node " << s.broker.node_id << ", " << shards.size() << " shards, process "
-                     << ::getpid();
+  CHRONIK_LOG(kInfo) << "chronikd " CHRONIK_VERSION ", node " << s.broker.node_id << ", " << shards.size()
+                     << " shards, process " << ::getpid();
   for (const auto& [kind, plugin] : setup.plugins) {
     CHRONIK_LOG(kInfo) << "plugin " << kind << ": " << plugin->id << " " << plugin->version << " from "
                        << plugin->path.string();
@@ -198,6 +144,10 @@ void Node::Impl::Summary() const {
       CHRONIK_LOG(kInfo) << "HTTP: http://" << where << "/metrics, /livez, /readyz";
     }
   }
+  if (transport) {
+    const auto bound = broker->links()->bound_address();
+    CHRONIK_LOG(kInfo) << "other nodes: " << (bound.ok() ? *bound : bound.error().message);
+  }
   CHRONIK_LOG(kInfo) << "Kafka: " << Address(s.broker.listen, port);
 }
 
@@ -206,10 +156,13 @@ Node::~Node() = default;
 
 Status Node::Start() {
   Impl& n = *impl_;
+  const config::BrokerSettings& b = n.setup.settings.broker;
+  auto identity = ReadOrMakeIdentity(b.data_dir, b.node_id, RandomValue<uint64_t>() >> 1);
+  if (!identity.ok()) return identity.error();
+  n.identity = *identity;
   n.StartThreads();
   CHRONIK_RETURN_IF_ERROR(n.StartExporter());
   CHRONIK_RETURN_IF_ERROR(n.StartStore());
-  const config::BrokerSettings& b = n.setup.settings.broker;
   // The port is taken before the broker starts, as it may be part of what is advertised; clients are accepted after it.
   std::vector<server::Shard*> shards;
   std::vector<const Clock*> clocks;
@@ -227,6 +180,8 @@ Status Node::Start() {
   auto port = n.server->Listen(b.listen.host, b.listen.port);
   if (!port.ok()) return port.error();
   n.port = *port;
+  CHRONIK_RETURN_IF_ERROR(n.MakeBroker());
+  CHRONIK_RETURN_IF_ERROR(n.StartTransport());
   CHRONIK_RETURN_IF_ERROR(n.StartBroker());
   n.api = std::make_unique<api::Services>(*n.broker, clocks);
   n.dispatcher = std::make_unique<server::ApiDispatcher>(*n.api);
@@ -260,6 +215,10 @@ void Node::Stop() {
       ::_exit(n.exit_code.load() != 0 ? n.exit_code.load() : kExitSoftware);
     }
   }
+  if (n.transport) {
+    const Status stopped = n.transport->Stop(kPluginStop);
+    if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
+  }
   if (n.store_plugin) {
     const Status stopped = n.store_plugin->Stop(kPluginStop);
     if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
@@ -271,6 +230,7 @@ void Node::Stop() {
   for (const auto& shard : n.shards) shard->Stop();
   if (n.control) n.control->Stop();
   n.server.reset();
+  n.transport.reset();
   n.broker.reset();
   n.store_plugin.reset();
   n.exporter.reset();

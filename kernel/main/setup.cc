@@ -19,7 +19,14 @@ namespace {
 namespace fs = std::filesystem;
 
 // The kinds that this version of the kernel runs.
-constexpr const char* kKinds[] = {"log_store", "metrics_exporter"};
+constexpr const char* kKinds[] = {"log_store", "transport", "metrics_exporter"};
+
+// Whether the configuration, as far as it is read, asks for a plugin of this kind.
+bool IsWanted(config::Loader& loader, const std::string& kind) {
+  if (kind != "transport") return true;
+  const auto enabled = loader.Peek("cluster.enabled");
+  return enabled && std::get<bool>(*enabled);
+}
 
 // <prefix>/bin/chronikd finds <prefix>/lib/chronik/plugins.
 std::string DefaultPluginDirectory() {
@@ -64,6 +71,10 @@ Status CheckKind(const std::string& kind, const host::LoadedPlugin& plugin) {
     const auto table = plugin.log_store();
     return table.ok() ? Status() : Status(table.error());
   }
+  if (kind == "transport") {
+    const auto table = plugin.transport();
+    return table.ok() ? Status() : Status(table.error());
+  }
   const auto table = plugin.metrics_exporter();
   return table.ok() ? Status() : Status(table.error());
 }
@@ -76,7 +87,7 @@ Result<Setup> SetUp(const config::CommandLine& command_line) {
   std::map<std::string, host::LoadedPluginPtr> plugins;
   for (const std::string kind : kKinds) {
     const std::string name = loader.PluginName(kind);
-    if (name.empty()) continue;
+    if (name.empty() || !IsWanted(loader, kind)) continue;
     const auto pin = loader.Peek("plugins." + kind + ".sha256");
     if (!pin) continue;  // Finish says what is wrong with it
     const auto loaded = host::LoadPlugin(rules, name, std::get<std::string>(*pin));
@@ -93,6 +104,8 @@ Result<Setup> SetUp(const config::CommandLine& command_line) {
   config::Settings settings = config::MakeSettings(*config);
   if (!plugins.contains("log_store"))
     return Error{ErrorCode::kConfig, "plugins.log_store.plugin: a broker needs a log store"};
+  if (settings.cluster.enabled && !plugins.contains("transport"))
+    return Error{ErrorCode::kConfig, "plugins.transport.plugin: a node of a cluster needs a transport"};
   return Setup{*std::move(config), std::move(settings), std::move(plugins)};
 }
 

@@ -9,9 +9,11 @@
 #include <string>
 #include <string_view>
 
-#include "plugins/metrics_prometheus/address.h"
+#include <chronik/sdk/address.h>
 
 namespace chronik_metrics_prometheus {
+
+using chronik::sdk::Address;
 
 struct HttpLimits {
   uint32_t header_bytes = 8192;

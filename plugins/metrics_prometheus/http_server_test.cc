@@ -68,15 +68,5 @@ TEST(HttpServer, StopsInTheMiddleOfAResponse) {
   EXPECT_TRUE(late.Receive(false).closed);
 }
 
-TEST(Address, ReadsWhatItWrites) {
-  for (const char* text : {"127.0.0.1:9644", "[::1]:0", "localhost:65535", "[fe80::1%eth0]:1"}) {
-    EXPECT_EQ(FormatAddress(ParseAddress(text)), text);
-  }
-  EXPECT_EQ(ParseAddress("[::1]:80").host, "::1");
-  for (const char* text : {"", ":1", "x", "x:", "x:65536", "x:1y", "::1:80", "[]:1"}) {
-    EXPECT_THROW(ParseAddress(text), chronik::sdk::Error) << text;
-  }
-}
-
 }  // namespace
 }  // namespace chronik_metrics_prometheus

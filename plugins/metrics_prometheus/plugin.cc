@@ -23,14 +23,14 @@ class PrometheusExporter {
         scrape_seconds_(host.DefineHistogram("chronik_metrics_prometheus_scrape_seconds", "seconds",
                                              "Time to collect and render all metrics")) {}
 
-  static void Validate(Host& host) { (void)ParseAddress(host.GetString("listen")); }
+  static void Validate(Host& host) { (void)chronik::sdk::ParseAddress("listen", host.GetString("listen")); }
 
   void Start(MetricsSource source) {
     source_ = source;
     server_.emplace(
         HttpLimits{}, [this](std::string_view path) { return Answer(path); },
         [this](const std::string& text) { host_.Warn(text); });
-    server_->Start(ParseAddress(host_.GetString("listen")));
+    server_->Start(chronik::sdk::ParseAddress("listen", host_.GetString("listen")));
     host_.Info("metrics at http://" + BoundAddress() + "/metrics");
   }
 

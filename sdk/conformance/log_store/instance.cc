@@ -2,8 +2,6 @@
 // The checking host: life cycle, groups and reads. Submission and completion are in submission.cc.
 #include "sdk/conformance/log_store/instance.h"
 
-#include <dlfcn.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -12,28 +10,18 @@
 
 #include <gtest/gtest.h>
 
+#include "sdk/conformance/common/plugin_file.h"
 #include "sdk/conformance/log_store/in_flight.h"
 #include "sdk/conformance/log_store/options.h"
 
 namespace chronik_conformance {
 
 const chr_plugin& ThePlugin() {
-  static const chr_plugin plugin = [] {
-    void* library = ::dlopen(Options().plugin.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (library == nullptr) {
-      std::fprintf(stderr, "%s\n", ::dlerror());
-      std::exit(2);
-    }
-    const auto main = reinterpret_cast<chr_plugin_main_fn>(::dlsym(library, CHR_PLUGIN_MAIN_SYMBOL));
-    if (main == nullptr) {
-      std::fprintf(stderr, "%s has no symbol %s\n", Options().plugin.c_str(), CHR_PLUGIN_MAIN_SYMBOL);
-      std::exit(2);
-    }
-    return sdk::CopyIn(*main());
-  }();
+  static const chr_plugin plugin = LoadPlugin(Options().plugin);
   return plugin;
 }
 
+// A test failure, or in a child process the end of it.
 void Breach(const std::string& rule) {
   if (!Options().child.empty()) {
     std::fprintf(stderr, "child %s: %s\n", Options().child.c_str(), rule.c_str());
@@ -45,53 +33,8 @@ void Breach(const std::string& rule) {
 namespace {
 
 const chr_log_store& TheTable() {
-  for (const chr_iface& iface : std::span(ThePlugin().ifaces, ThePlugin().iface_count)) {
-    if (std::string_view(iface.id) == CHR_LOG_STORE_1) {
-      return *static_cast<const chr_log_store*>(iface.table);
-    }
-  }
-  std::fprintf(stderr, "%s offers no %s\n", Options().plugin.c_str(), CHR_LOG_STORE_1);
-  std::exit(2);
+  return *static_cast<const chr_log_store*>(RequireInterface(ThePlugin(), CHR_LOG_STORE_1));
 }
-
-chr_error BlankError() {
-  chr_error err{};
-  err.struct_size = sizeof(err);
-  return err;
-}
-
-// Waits for a chr_done.
-class DoneWaiter {
- public:
-  chr_done Raw() {
-    return {[](void* ctx, uint64_t, chr_status status, chr_str) noexcept {
-              auto* me = static_cast<DoneWaiter*>(ctx);
-              if (in_call > 0) Breach("a chr_done was called from inside a call of the host");
-              const std::scoped_lock lock(me->mutex_);
-              if (me->status_) Breach("a chr_done was called twice");
-              me->status_ = status;
-              me->changed_.notify_all();
-            },
-            this, 0};
-  }
-  // The final status of a call that returned `status`.
-  chr_status Resolve(chr_status status) {
-    std::unique_lock lock(mutex_);
-    if (status != CHR_PENDING) {
-      if (status_) Breach("a chr_done was called although the call did not return CHR_PENDING");
-      return status;
-    }
-    if (!changed_.wait_for(lock, kPatience, [this] { return status_.has_value(); })) {
-      throw std::runtime_error("a chr_done was never called");
-    }
-    return *status_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<chr_status> status_;
-};
 
 Entry CopyEntry(const chr_log_entry& entry) {
   Entry copy{entry.index, entry.term, entry.base_offset, entry.max_timestamp, entry.offset_count, entry.kind, {}};
@@ -103,8 +46,6 @@ Entry CopyEntry(const chr_log_entry& entry) {
 }
 
 }  // namespace
-
-thread_local int in_call = 0;
 
 Instance::Instance(const std::string& data_dir) {
   CreateAndStart(data_dir);

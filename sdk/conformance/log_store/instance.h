@@ -19,6 +19,7 @@
 #include <chronik/log_store.h>
 #include <chronik/sdk/testing/fake_host.h>
 
+#include "sdk/conformance/common/calling.h"
 #include "sdk/conformance/log_store/model.h"
 
 namespace chronik_conformance {
@@ -27,9 +28,6 @@ namespace sdk = chronik::sdk;
 
 // The plugin of --plugin, loaded once with RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE through its one symbol.
 const chr_plugin& ThePlugin();
-
-// Reports a broken rule: a test failure, or in a child process the end of it. Any thread.
-void Breach(const std::string& rule);
 
 struct Group {
   uint64_t id = 0;

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plugins/metrics_prometheus/address.h"
+// "host:port" as it stands in an option `listen` or as a peer's address.
+#pragma once
 
 #include <charconv>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 #include <chronik/sdk/guard.h>
 
-namespace chronik_metrics_prometheus {
+CHRONIK_SDK_BEGIN
 
-Address ParseAddress(std::string_view text) {
+struct Address {
+  std::string host;   // a name or a number, IPv6 without brackets
+  uint16_t port = 0;  // 0: the system chooses
+
+  bool operator==(const Address&) const = default;
+};
+
+// "127.0.0.1:9644", "localhost:0", "[::1]:9644"; an empty host is refused ("0.0.0.0:9644" says what is meant). Throws
+// Error(status) whose text begins with `what`.
+inline Address ParseAddress(std::string_view what, std::string_view text, chr_status status = CHR_E_CONFIG) {
   const auto malformed = [&] {
-    return chronik::sdk::Error(
-        CHR_E_CONFIG,
-        "listen = \"" + std::string(text) + "\" is not of the form host:port, such as 127.0.0.1:9644 or [::1]:9644");
+    return Error(status, std::string(what) + " = \"" + std::string(text) +
+                             "\" is not of the form host:port, such as 127.0.0.1:9644 or [::1]:9644");
   };
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) throw malformed();
@@ -28,9 +40,9 @@ Address ParseAddress(std::string_view text) {
   return out;
 }
 
-std::string FormatAddress(const Address& address) {
+inline std::string FormatAddress(const Address& address) {  // with brackets where they belong
   const bool v6 = address.host.find(':') != std::string::npos;
   return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
-}  // namespace chronik_metrics_prometheus
+CHRONIK_SDK_END

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a node of a cluster has besides: founders, a pace of Raft that notices a death quickly, and a transport.
+#include <algorithm>
+
+#include "kernel/main/node_impl.h"
+
+namespace chronik::main {
+namespace {
+
+// A tick finer than the heartbeat: how soon after a leader's death the others stand for election is counted in ticks.
+constexpr uint32_t kTicksPerHeartbeat = 4;
+
+}  // namespace
+
+void SetClusterSettings(const config::Settings& from, broker::Settings& to) {
+  const config::RaftSettings& raft = from.raft;
+  const uint32_t per_heartbeat = from.cluster.enabled ? kTicksPerHeartbeat : 1;
+  const Duration tick = std::max(raft.heartbeat_interval / per_heartbeat, Duration(std::chrono::milliseconds(1)));
+  to.tick = std::chrono::duration_cast<std::chrono::milliseconds>(tick);
+  to.heartbeat_ticks = per_heartbeat;
+  to.election_ticks = static_cast<uint32_t>(std::max<int64_t>(2, raft.election_timeout / tick));
+  to.max_inflight_messages = raft.max_inflight_messages;
+  to.max_append_bytes = raft.max_append_bytes;
+  if (!from.cluster.enabled) return;
+  to.default_replication_factor = from.cluster.replication_factor;
+  to.join_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(from.cluster.join_timeout);
+  for (const config::Peer& peer : from.cluster.peers) {
+    to.founders.emplace_back(peer.id);
+    if (NodeId(peer.id) != to.node_id) continue;
+    to.rack = peer.rack;
+    if (from.broker.advertised_listener || peer.address.empty()) continue;
+    to.host = peer.address.host;
+    to.port = peer.address.port;
+  }
+  std::sort(to.founders.begin(), to.founders.end());
+}
+
+Status Node::Impl::StartTransport() {
+  if (broker->links() == nullptr) return {};
+  const host::LoadedPluginPtr& plugin = setup.plugins.at("transport");
+  const auto table = plugin->transport();
+  if (!table.ok()) return table.error();
+  host::InstanceSettings instance = InstanceOf(setup.settings.transport);
+  instance.data_dir.clear();
+  auto created = host::PluginInstance::Create(plugin, CHR_TRANSPORT_1, services, std::move(instance));
+  if (!created.ok()) return created.error();
+  transport = *std::move(created);
+  cluster::Links& links = *broker->links();
+  CHRONIK_RETURN_IF_ERROR(links.Attach(*table, transport->self(), setup.settings.broker.message_bytes_max));
+  CHRONIK_RETURN_IF_ERROR(transport->Start(links.sink()));
+  for (const config::Peer& peer : setup.settings.cluster.peers) {
+    if (NodeId(peer.id) == setup.settings.broker.node_id) continue;
+    CHRONIK_RETURN_IF_ERROR(links.SetPeer(NodeId(peer.id), peer.rpc_address.ToString()));
+  }
+  return {};
+}
+
+}  // namespace chronik::main

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// transport-tcp-bench [seconds]: two instances over loopback against bare blocking sockets in the same run: bytes per
+// second in one direction, and the time of a round trip. Prints ratios; no verdict.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <chronik/sdk/testing/fake_host.h>
+
+#include "plugins/transport_tcp/transport.h"
+
+namespace chronik_transport_tcp {
+namespace {
+
+namespace sdk = chronik::sdk;
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// An instance whose host counts what arrives, or sends it back.
+class Node {
+ public:
+  Node(uint64_t id, bool echo) : echo_(echo), transport_(host_) {
+    chr_transport_sink sink{};
+    sink.struct_size = sizeof(sink);
+    sink.ctx = this;
+    sink.node_id = id;
+    sink.hello = [](void*, void*, size_t) noexcept -> size_t { return 0; };
+    sink.on_hello = [](void*, uint64_t, chr_str, chr_str, chr_error*) noexcept -> chr_status { return CHR_OK; };
+    sink.on_peer = [](void* ctx, uint64_t, int32_t up, chr_status, chr_str) noexcept {
+      static_cast<Node*>(ctx)->up_ = up != 0;
+    };
+    sink.on_frame = [](void* ctx, uint64_t peer, uint32_t lane, const chr_buf* bufs,
+                       size_t count) noexcept -> chr_status {
+      auto* me = static_cast<Node*>(ctx);
+      if (me->echo_) me->transport_.Send(peer, lane, {bufs, count});
+      for (const chr_buf& buf : std::span(bufs, count)) me->bytes_ += buf.size;
+      me->bytes_.notify_all();
+      return CHR_OK;
+    };
+    sink.on_writable = [](void* ctx, uint64_t, uint32_t) noexcept {
+      auto* me = static_cast<Node*>(ctx);
+      ++me->writable_;
+      me->writable_.notify_all();
+    };
+    transport_.Start(sdk::TransportSink(sink));
+  }
+  ~Node() { transport_.Stop(0); }
+
+  void Connect(uint64_t peer, Node& to) {
+    transport_.SetPeer(peer, to.transport_.BoundAddress());
+    while (!up_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  void Send(uint64_t peer, uint32_t lane, const chr_buf& frame) {
+    for (;;) {
+      const uint64_t before = writable_;
+      if (transport_.Send(peer, lane, {&frame, 1}) == CHR_OK) return;
+      writable_.wait(before);
+    }
+  }
+  void AwaitBytes(uint64_t bytes) {
+    for (uint64_t seen = bytes_; seen < bytes; seen = bytes_) bytes_.wait(seen);
+  }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  const bool echo_;
+  sdk::testing::FakeHost fake_{{.option_table = kOptions}};
+  sdk::Host host_{fake_.raw()};
+  TcpTransport transport_;
+  std::atomic<bool> up_{false};
+  std::atomic<uint64_t> bytes_{0};
+  std::atomic<uint64_t> writable_{0};
+};
+
+// A connected pair of blocking sockets.
+struct Bare {
+  int near = -1;
+  int far = -1;
+
+  Bare() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    near = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener, 1) != 0 ||
+        ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        ::connect(near, reinterpret_cast<sockaddr*>(&address), size) != 0) {
+      std::perror("loopback");
+      std::exit(1);
+    }
+    far = ::accept(listener, nullptr, nullptr);
+    ::close(listener);
+    const int one = 1;
+    for (const int fd : {near, far}) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  }
+  ~Bare() {
+    ::close(near);
+    ::close(far);
+  }
+};
+
+double BareThroughput(size_t frame, double seconds) {
+  Bare pair;
+  std::thread reader([&] {
+    std::vector<char> into(256 << 10);
+    while (::recv(pair.far, into.data(), into.size(), 0) > 0) {
+    }
+  });
+  const std::vector<char> bytes(frame, 'x');
+  const auto start = Clock::now();
+  double sent = 0;
+  while (Since(start) < seconds) sent += static_cast<double>(::send(pair.near, bytes.data(), bytes.size(), 0));
+  ::shutdown(pair.near, SHUT_WR);
+  reader.join();
+  return sent / Since(start);
+}
+
+double Throughput(size_t frame, double seconds) {
+  Node b(2, false);
+  Node a(1, false);
+  a.Connect(2, b);
+  struct Owner : sdk::RefCounted<Owner> {
+    std::vector<char> bytes;
+  };
+  auto* owner = new Owner;
+  owner->bytes.assign(frame, 'x');
+  const sdk::Buffer kept = sdk::Buffer::Adopt({owner->bytes.data(), frame, owner});
+  const auto start = Clock::now();
+  uint64_t sent = 0;
+  for (; Since(start) < seconds; sent += frame) a.Send(2, CHR_LANE_REPLICATION, kept.View());
+  b.AwaitBytes(sent);
+  return static_cast<double>(sent) / Since(start);
+}
+
+double Median(std::vector<double>& times) {
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+double BareRoundTrip(double seconds) {
+  Bare pair;
+  std::thread echo([&] {
+    char byte[64];
+    ssize_t got = 0;
+    while ((got = ::recv(pair.far, byte, sizeof(byte), 0)) > 0) ::send(pair.far, byte, static_cast<size_t>(got), 0);
+  });
+  std::vector<double> times;
+  char frame[64] = {};
+  for (const auto start = Clock::now(); Since(start) < seconds;) {
+    const auto begin = Clock::now();
+    ::send(pair.near, frame, sizeof(frame), 0);
+    ::recv(pair.near, frame, sizeof(frame), MSG_WAITALL);
+    times.push_back(Since(begin));
+  }
+  ::shutdown(pair.near, SHUT_WR);
+  echo.join();
+  return Median(times);
+}
+
+double RoundTrip(double seconds) {
+  Node b(2, true);
+  Node a(1, false);
+  a.Connect(2, b);
+  b.Connect(1, a);
+  std::vector<double> times;
+  const char frame[64] = {};
+  uint64_t bytes = 0;
+  for (const auto start = Clock::now(); Since(start) < seconds;) {
+    const auto begin = Clock::now();
+    a.Send(2, CHR_LANE_CONTROL, {frame, sizeof(frame), nullptr});
+    a.AwaitBytes(bytes += sizeof(frame));
+    times.push_back(Since(begin));
+  }
+  return Median(times);
+}
+
+int Main(double seconds) {
+  for (const size_t frame : {size_t{1} << 20, size_t{64} << 10, size_t{4} << 10, size_t{256}}) {
+    const double bare = BareThroughput(frame, seconds) / (1 << 20);
+    const double ours = Throughput(frame, seconds) / (1 << 20);
+    std::printf("frames of %7zu bytes: %6.0f MiB/s, bare sockets %6.0f MiB/s, ratio %.2f\n", frame, ours, bare,
+                ours / bare);
+  }
+  const double bare = BareRoundTrip(seconds) * 1e6;
+  const double ours = RoundTrip(seconds) * 1e6;
+  std::printf("round trip of 64 bytes, median: %.1f us, bare sockets %.1f us, ratio %.2f\n", ours, bare, ours / bare);
+  return 0;
+}
+
+}  // namespace
+}  // namespace chronik_transport_tcp
+
+int main(int argc, char** argv) { return chronik_transport_tcp::Main(argc > 1 ? std::atof(argv[1]) : 1.0); }

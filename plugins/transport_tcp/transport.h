@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transport: its thread, its peers, and the calls of the host.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include <chronik/sdk/transport.h>
+
+#include "plugins/transport_tcp/settings.h"
+
+namespace chronik_transport_tcp {
+
+class Stream;
+
+class TcpTransport {
+ public:
+  using Stream = chronik_transport_tcp::Stream;
+
+  explicit TcpTransport(chronik::sdk::Host& host);
+  ~TcpTransport();
+  static void Validate(chronik::sdk::Host& host);
+  void Start(chronik::sdk::TransportSink sink);
+  void Stop(uint64_t timeout_ns);
+
+  chr_transport_caps Caps() const;
+  std::string BoundAddress() const;
+  void SetPeer(uint64_t peer, std::string_view address);
+  void RemovePeer(uint64_t peer);
+  chr_status Send(uint64_t peer, uint32_t lane, std::span<const chr_buf> bufs);
+  void Resume(uint64_t peer, uint32_t lane);
+  chr_status OpenStream(uint64_t peer, std::string_view header, const chronik::sdk::StreamEvents& events, Stream*& out);
+  chr_status WriteStream(Stream& stream, std::span<const chr_buf> bufs);
+  void GrantCredit(Stream& stream, uint64_t bytes);
+  void CloseStream(Stream& stream, chr_status status);
+
+ private:
+  struct Running;
+
+  chronik::sdk::Host& host_;
+  const Settings settings_;
+  std::unique_ptr<Running> running_;  // from start to destroy
+};
+
+}  // namespace chronik_transport_tcp

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line asks for: the plugin and its options.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace chronik_conformance {
+
+struct SuiteOptions {
+  std::string plugin;
+  std::map<std::string, std::string> plugin_options;
+  uint64_t seed = 1;                              // of the payloads
+  std::chrono::milliseconds notice_limit{10000};  // within which a loss that makes no noise is reported
+};
+
+SuiteOptions& Options();
+
+// Takes the suite's own flags; prints the usage and exits with 2 on what it does not know.
+void ParseOptions(int argc, char** argv);
+
+}  // namespace chronik_conformance
