@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: three brokers are one cluster that real clients use: it forms in any order, takes topics and messages through any
+node, loses nothing that was acked and doubles nothing when leaders die, and takes nodes back. (S3, S6, S9, S11, S13)
+
+Method: real processes on loopback, kill -9, librdkafka with idempotence, kcat.
+"""
+
+import concurrent.futures
+import pathlib
+import random
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import confluent_kafka
+import confluent_kafka.admin
+
+from chronik_process import Chronikd, free_ports, wait_until
+
+
+class Cluster:
+    """Nodes 1 to `size`, which share one configuration file."""
+
+    def __init__(self, size=3, more=""):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="chronik-cluster-"))
+        ports = free_ports(2 * size)
+        peers = [f'{{ id = {i + 1}, addr = "127.0.0.1:{ports[i]}", rpc_addr = "127.0.0.1:{ports[size + i]}" }}'
+                 for i in range(size)]
+        config = self.root / "cluster.toml"
+        config.write_text("[cluster]\nenabled = true\n" + more + "[cluster.peers]\nnodes = [\n  " + ",\n  ".join(peers) + "\n]\n")
+        self.nodes = {}
+        for i in range(size):
+            (self.root / str(i + 1)).mkdir()
+            node = Chronikd(args=["--cluster-config", str(config), "--node-id", str(i + 1)], data_dir=self.root / str(i + 1))
+            node.port = ports[i]
+            self.nodes[i + 1] = node
+
+    @property
+    def addresses(self):
+        return ",".join(node.address for node in self.nodes.values())
+
+    def start(self, order=None):
+        order = order or list(self.nodes)
+        with concurrent.futures.ThreadPoolExecutor(len(order)) as pool:
+            for started in [pool.submit(self.nodes[i].start, 30) for i in order]:
+                started.result()
+
+    def create(self, topic, partitions=1, through=None, replicas=-1):
+        admin = confluent_kafka.admin.AdminClient(
+            {"bootstrap.servers": self.nodes[through].address if through else self.addresses, "log_level": 0})
+        new = confluent_kafka.admin.NewTopic(topic, partitions, replicas)
+        admin.create_topics([new], operation_timeout=20)[topic].result(30)
+
+    def leaders(self, topic, through):
+        """By partition, as one node tells it; -1 where there is none."""
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.nodes[through].address, "log_level": 0})
+        found = admin.list_topics(topic, timeout=10).topics[topic].partitions
+        return {p: found[p].leader for p in sorted(found)}
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, exc_type, exc, trace):
+        for i, node in self.nodes.items():
+            if exc_type is not None:
+                print(f"--- node {i}, last lines of its log\n" + "\n".join(node.log.splitlines()[-25:]))
+            if node.process is not None and node.process.poll() is None:
+                node.kill()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Writer:
+    """An idempotent producer that writes numbered messages to one partition until it is stopped."""
+
+    def __init__(self, addresses, topic, partition=0):
+        self.producer = confluent_kafka.Producer({
+            "bootstrap.servers": addresses, "acks": "all", "enable.idempotence": True, "linger.ms": 0,
+            "message.timeout.ms": 60000, "retry.backoff.ms": 20, "topic.metadata.refresh.fast.interval.ms": 20,
+            "log_level": 0})
+        self.topic, self.partition = topic, partition
+        self.acked, self.times, self.failed = [], [], []
+        self.stopping = False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def delivered(self, error, message):
+        if error:
+            self.failed.append(str(error))
+        else:
+            self.acked.append(message.value())
+            self.times.append(time.monotonic())
+
+    def run(self):
+        number = 0
+        while not self.stopping:
+            self.producer.produce(self.topic, b"%d" % number, partition=self.partition, on_delivery=self.delivered)
+            number += 1
+            self.producer.poll(0.002)
+        self.producer.flush(60)
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+
+    def longest_gap(self, since):
+        times = [since] + [t for t in self.times if t > since]
+        return max(b - a for a, b in zip(times, times[1:]))
+
+
+def read_all(addresses, topic, partition=0):
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": addresses, "group.id": "unused", "enable.auto.commit": False,
+                                         "enable.auto.offset.store": False, "enable.partition.eof": True, "log_level": 0})
+    consumer.assign([confluent_kafka.TopicPartition(topic, partition, confluent_kafka.OFFSET_BEGINNING)])
+    values = []
+    while True:
+        message = consumer.poll(30)
+        if message is None:
+            raise AssertionError("silence")
+        if message.error():
+            if message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                consumer.close()
+                return values
+            continue
+        values.append(message.value())
+
+
+class ThreeNodes(unittest.TestCase):
+    def check_exactly(self, acked, seen):
+        self.assertEqual(len(seen), len(set(seen)), "a message is there twice")
+        self.assertEqual(set(acked) - set(seen), set(), "an acked message is lost")
+
+    def test_any_node_takes_topics_and_messages_and_leaders_are_spread(self):
+        with Cluster() as cluster:
+            for through in cluster.nodes:
+                cluster.create(f"topic-{through}", 9, through)
+            for through in cluster.nodes:
+                leaders = wait_until(lambda t=through: self.settled(cluster.leaders("topic-1", t)), 10, "leaders everywhere")
+                self.assertEqual(sorted(list(leaders.values()).count(node) for node in cluster.nodes), [3, 3, 3])
+            for through, node in cluster.nodes.items():
+                subprocess.run(["kcat", "-P", "-b", node.address, "-t", "topic-1", "-p", "4", "-X", "acks=all"],
+                               input=f"through {through}".encode(), check=True)
+            self.assertEqual(read_all(cluster.nodes[2].address, "topic-1", 4), [b"through 1", b"through 2", b"through 3"])
+
+    @staticmethod
+    def settled(leaders):
+        return leaders if -1 not in leaders.values() else None
+
+    def test_killed_leaders_cost_no_acked_message_and_no_long_gap(self):
+        with Cluster() as cluster:
+            cluster.create("t")
+            writer = Writer(cluster.addresses, "t")
+            gaps = []
+            for round_ in range(3):
+                before = len(writer.acked)
+                wait_until(lambda b=before: len(writer.acked) > b + 100, 30, "messages flow")
+                living = [i for i, node in cluster.nodes.items() if node.process.poll() is None]
+                leader = wait_until(lambda: self.settled(cluster.leaders("t", living[0])), 10, "a leader")[0]
+                killed = time.monotonic()
+                cluster.nodes[leader].kill()
+                before = len(writer.acked)
+                wait_until(lambda b=before: len(writer.acked) > b + 100, 30, f"messages flow without node {leader}")
+                gaps.append(writer.longest_gap(killed - 0.05))
+                cluster.nodes[leader].start(30)
+            writer.stop()
+            print(f"{len(writer.acked)} acked, gaps {[f'{gap * 1000:.0f} ms' for gap in gaps]}")
+            self.assertEqual(writer.failed, [])
+            self.check_exactly(writer.acked, read_all(cluster.addresses, "t"))
+            self.assertLess(max(gaps), 2.0, "S3: a new leader in less than two seconds")
+
+    def test_partitions_that_others_lead_do_not_notice(self):
+        with Cluster() as cluster:
+            cluster.create("t", 3)
+            leaders = wait_until(lambda: self.settled(cluster.leaders("t", 1)), 10, "leaders")
+            writers = {p: Writer(cluster.addresses, "t", p) for p in leaders}
+            wait_until(lambda: min(len(w.acked) for w in writers.values()) > 300, 30, "messages flow everywhere")
+            killed = time.monotonic()
+            cluster.nodes[leaders[0]].kill()
+            wait_until(lambda: all(w.times[-1] > killed + 2 for w in writers.values()), 30, "all go on")
+            for writer in writers.values():
+                writer.stop()
+            for p, writer in writers.items():
+                self.assertEqual(writer.failed, [])
+                self.check_exactly(writer.acked, read_all(cluster.addresses, "t", p))
+                if leaders[p] != leaders[0]:
+                    self.assertLess(writer.longest_gap(killed), 1.0, f"partition {p}, led by node {leaders[p]}")
+
+    def test_a_node_that_was_away_learns_what_happened(self):
+        with Cluster() as cluster:
+            cluster.create("before")
+            away = random.choice(list(cluster.nodes))
+            through = away % 3 + 1
+            self.assertEqual(cluster.nodes[away].terminate(), 0)
+            cluster.create("meanwhile", 3, through)
+            subprocess.run(["kcat", "-P", "-b", cluster.addresses, "-t", "meanwhile", "-p", "0", "-X", "acks=all"],
+                           input=b"while it was away", check=True)
+            cluster.nodes[away].start(30)
+            wait_until(lambda: self.settled(cluster.leaders("meanwhile", away)), 20, "it knows the new topic's leaders")
+            self.assertEqual(read_all(cluster.nodes[away].address, "meanwhile", 0), [b"while it was away"])
+            # It holds the data, too: with another node gone it is needed for every ack.
+            cluster.nodes[through].kill()
+            writer = Writer(cluster.addresses, "meanwhile", 1)
+            wait_until(lambda: len(writer.acked) > 50, 30, "two of three are enough")
+            writer.stop()
+            self.check_exactly(writer.acked, read_all(cluster.addresses, "meanwhile", 1))
+
+    def test_all_killed_at_once_come_back_with_everything(self):
+        with Cluster() as cluster:
+            cluster.create("t", 3)
+            writers = [Writer(cluster.addresses, "t", p) for p in range(3)]
+            wait_until(lambda: min(len(w.acked) for w in writers) > 200, 30, "messages flow")
+            for node in cluster.nodes.values():
+                node.kill()
+            cluster.start(random.sample(list(cluster.nodes), 3))
+            counts = [len(w.acked) for w in writers]
+            wait_until(lambda: all(len(w.acked) > n + 50 for w, n in zip(writers, counts)), 60, "messages flow again")
+            for p, writer in enumerate(writers):
+                writer.stop()
+                self.check_exactly(writer.acked, read_all(cluster.addresses, "t", p))
+
+
+class Startup(unittest.TestCase):
+    def test_a_lone_node_says_for_whom_it_waits_and_gives_up(self):
+        cluster = Cluster(more='join_timeout = "7s"\n')
+        node = cluster.nodes[2]
+        with self.assertRaises(AssertionError):
+            node.start(20)
+        self.assertNotEqual(node.process.returncode, 0)
+        self.assertIn("1 of its 3 founders are connected, 2 are needed; missing: node 1, node 3", node.log)
+        self.assertIn("too few of its voters are there", node.log)
+        cluster.__exit__(None, None, None)
+
+    def test_two_nodes_are_enough_to_begin_with(self):
+        cluster = Cluster()
+        try:
+            cluster.start([3, 1])
+            with self.assertRaisesRegex(confluent_kafka.KafkaException, "replication factor 3 with 2 brokers"):
+                cluster.create("too-many-replicas", 1, 3)
+            cluster.create("t", 1, 3, replicas=2)
+            cluster.nodes[2].start(30)
+            wait_until(lambda: cluster.leaders("t", 2)[0] != -1, 20, "the third one knows the topic")
+        finally:
+            cluster.__exit__(None, None, None)
+
+    def test_another_nodes_data_directory_is_refused_untouched(self):
+        with Cluster() as cluster:
+            cluster.nodes[3].kill()
+            other = Chronikd(args=[*cluster.nodes[3].args[:-1], "2"], data_dir=cluster.nodes[3].root)
+            with self.assertRaises(AssertionError):
+                other.start()
+            self.assertIn("belongs to node 3, and this is node 2", other.log)
+            cluster.nodes[3].start(30)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
