@@ -24,6 +24,7 @@ void HandleDescribeCluster(CallPtr call) {
   response.cluster_id = image->cluster_id();
   response.controller_id = static_cast<int32_t>(call->broker.settings().node_id.value);
   for (const metadata::Broker& b : image->Brokers()) {
+    if (!call->broker.IsAlive(call->shard, b.id)) continue;
     auto& out = response.brokers.emplace_back();
     out.broker_id = static_cast<int32_t>(b.id.value);
     out.host = b.host;

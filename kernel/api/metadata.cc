@@ -40,7 +40,10 @@ void AddTopic(const Call& call, const metadata::Topic& topic, MetadataResponse& 
     p.leader_id = led ? static_cast<int32_t>(leader.leader.value) : -1;
     p.leader_epoch = leader.epoch;
     p.replica_nodes = Ids(partition.replicas);
-    p.isr_nodes = Ids(partition.replicas);
+    for (const NodeId node : partition.replicas) {
+      const bool alive = call.broker.IsAlive(call.shard, node);
+      (alive ? p.isr_nodes : p.offline_replicas).push_back(static_cast<int32_t>(node.value));
+    }
   }
 }
 
@@ -56,6 +59,7 @@ void Respond(CallPtr call, const MetadataRequest& request, const std::map<std::s
   const metadata::ImagePtr image = call->broker.image(call->shard);
   MetadataResponse response;
   for (const metadata::Broker& b : image->Brokers()) {
+    if (!call->broker.IsAlive(call->shard, b.id)) continue;
     auto& out = response.brokers.emplace_back();
     out.node_id = static_cast<int32_t>(b.id.value);
     out.host = b.host;
