@@ -250,6 +250,22 @@ TEST_F(ClusterTest, LosesNothingAndGoesOnWhenALeaderDiesAndComesBack) {
   EXPECT_TRUE(At(witness).IsAlive(kHome, NodeId(first)));
 }
 
+TEST_F(ClusterTest, ANodeThatLeavesHandsOverWhatItLeads) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 9));
+  threads_.Advance(seconds(1));
+  bool over = false;
+  At(2).HandOver(seconds(5), [&over] { over = true; });
+  Until([&] { return over; });
+  threads_.Advance(milliseconds(200));
+  for (int32_t p = 0; p < 9; ++p) {
+    EXPECT_NE(Leader(1, "t", p), 2u) << p;
+    const uint64_t leader = Leader(1, "t", p);
+    ASSERT_NE(leader, 0u) << p;
+    EXPECT_FALSE(Produce(leader, Ref(1, "t", p), "after").error) << p;
+  }
+}
+
 TEST_F(ClusterTest, TwoOfThreeGoneMakesItUnavailableAndNotWrong) {
   StartAll();
   ASSERT_FALSE(CreateTopic(1, "t", 1));

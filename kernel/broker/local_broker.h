@@ -51,6 +51,9 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   // From any thread, once. Calls back on shard 0 when every partition that the metadata knows is open and serves, or
   // with what prevents it.
   void Start(Callback<Status> done);
+  // From any thread, before Stop: other nodes take over what this one leads, while clients are still served. Calls back
+  // on some shard, at the latest after `timeout`; at once if this is no node of a cluster.
+  void HandOver(Duration timeout, Task done);
   // From any thread, once, after Start called back: closes every partition with a checkpoint. Calls back on the control
   // thread; until then the shards must run.
   void Stop(Task done);
@@ -125,6 +128,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void ProposeElsewhere(const MetadataProposalPtr& proposal, NodeId leader);
   void Await(const MetadataProposalPtr& proposal, raft::EntryId id);
   void TryLater(const MetadataProposalPtr& proposal);
+  void HandOverShard(ShardState& shard, Instant deadline, Task done);
   void EndProposals();
   void Finish(const MetadataProposalPtr& proposal, Result<metadata::Effect> effect);
   void OnLeadersNotice(NodeId from, ByteView notice);

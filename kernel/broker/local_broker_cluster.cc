@@ -2,6 +2,7 @@
 // A node among others: how it joins, how a change of the metadata finds the node that leads it, and how every node
 // learns who leads what.
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "kernel/base/log.h"
@@ -86,6 +87,32 @@ void LocalBroker::SayWhoIsMissing() {
                        << " founders are connected, " << settings_.founders.size() / 2 + 1 << " are needed"
                        << (missing.empty() ? "; an election is under way" : "; missing: " + missing);
     SayWhoIsMissing();
+  });
+}
+
+// --- leaving
+
+void LocalBroker::HandOver(Duration timeout, Task done) {
+  auto left = std::make_shared<std::atomic<size_t>>(shards_.size());
+  auto finished = std::make_shared<Task>(std::move(done));
+  for (const auto& s : shards_) {
+    s->executor.Post([this, &state = *s, timeout, left, finished] {
+      const auto one = [left, finished] {
+        if (left->fetch_sub(1) == 1) (*finished)();
+      };
+      HandOverShard(state, state.executor.Now() + (clustered() ? timeout : Duration(0)), one);
+    });
+  }
+}
+
+// Asked again until it is so: a transfer is given up if its target does not make it in time.
+void LocalBroker::HandOverShard(ShardState& target, Instant deadline, Task done) {
+  bool leads = false;
+  for (const auto& [group, partition] : target.partitions) leads |= partition->HandOver();
+  if (&target == &home() && metadata_) leads |= metadata_->HandOver();
+  if (!leads || target.executor.Now() >= deadline) return done();
+  target.executor.Schedule(settings_.tick, [this, &target, deadline, done = std::move(done)]() mutable {
+    HandOverShard(target, deadline, std::move(done));
   });
 }
 

@@ -46,6 +46,7 @@ class MetadataGroup final : public replica::StateMachine {
   raft::SoftState soft_state() const { return replica_.soft_state(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
+  bool HandOver() { return replica_.HandOver(); }
 
   // On the leader; kNotController elsewhere. Where the encoded command will stand, if nothing comes between; what came
   // of it is for Await.

@@ -47,6 +47,7 @@ class Partition final : public replica::StateMachine {
   bool needs_ticks() const { return replica_.needs_ticks(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
+  bool HandOver() { return replica_.HandOver(); }
   // The preferred leader of a new partition does not wait until nobody was heard for long: it asks for votes every
   // `pause` until the others have opened it, too, or somebody was elected.
   void CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts);

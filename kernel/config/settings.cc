@@ -75,6 +75,8 @@ Settings MakeSettings(const Config& config) {
   settings.cluster.enabled = config.Get<bool>("cluster.enabled");
   settings.cluster.replication_factor = Whole<int16_t>(config, "cluster.replication_factor");
   settings.cluster.join_timeout = Duration(config.Get<int64_t>("cluster.join_timeout"));
+  settings.cluster.leadership_transfer = config.Get<bool>("raft.advanced.enable_leadership_transfer");
+  settings.cluster.leadership_transfer_timeout = Milliseconds(config, "raft.advanced.leadership_transfer_timeout_ms");
   settings.cluster.peers = config.Get<std::vector<Peer>>("cluster.peers.nodes");
   settings.log_store = MakePluginSettings(config, "log_store");
   settings.transport = MakePluginSettings(config, "transport");

@@ -47,6 +47,8 @@ struct ClusterSettings {
   bool enabled = false;
   int16_t replication_factor = 3;
   Duration join_timeout{};
+  bool leadership_transfer = true;  // at a stop
+  Duration leadership_transfer_timeout{};
   std::vector<Peer> peers;  // this node is among them if enabled
 };
 

@@ -70,7 +70,8 @@ Result<Identity> ReadOrMakeIdentity(const fs::path& data_dir, NodeId node, uint6
   const fs::path path = data_dir / "identity.json";
   std::error_code error;
   fs::create_directories(data_dir, error);
-  if (error) return Error{ErrorCode::kStorage, data_dir.string() + " cannot be made: " + error.message()};
+  if (error)
+    return Error{ErrorCode::kStorage, "broker.data_dir: " + data_dir.string() + " cannot be made: " + error.message()};
   if (fs::exists(path, error)) {
     std::ifstream in(path);
     std::ostringstream text;

@@ -204,6 +204,7 @@ void Node::Stop() {
   Impl& n = *impl_;
   n.ready.store(false);
   const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(n.setup.settings.broker.shutdown_timeout);
+  n.HandOver();
   if (n.server) n.server->Stop(deadline);
   if (n.broker) {
     std::promise<void> stopped;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node of a cluster has besides: founders, a pace of Raft that notices a death quickly, and a transport.
 #include <algorithm>
+#include <future>
 
 #include "kernel/main/node_impl.h"
 
@@ -53,6 +54,16 @@ Status Node::Impl::StartTransport() {
     CHRONIK_RETURN_IF_ERROR(links.SetPeer(NodeId(peer.id), peer.rpc_address.ToString()));
   }
   return {};
+}
+
+// While clients are still served: they are told who leads now, and lose nothing but a moment.
+void Node::Impl::HandOver() {
+  const config::ClusterSettings& cluster = setup.settings.cluster;
+  if (!transport || exit_code.load() != 0 || !cluster.leadership_transfer) return;
+  auto finished = std::make_shared<std::promise<void>>();
+  auto over = finished->get_future();
+  broker->HandOver(cluster.leadership_transfer_timeout, [finished] { finished->set_value(); });
+  over.wait();
 }
 
 }  // namespace chronik::main

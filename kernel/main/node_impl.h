@@ -75,6 +75,7 @@ struct Node::Impl {
   Status MakeBroker();
   Status StartTransport();
   Status StartBroker();
+  void HandOver();
   void Summary() const;
   host::InstanceSettings InstanceOf(const config::PluginSettings& settings) const;
 };

@@ -210,6 +210,19 @@ void Replica::TransferLeadership(NodeId target) {
   if (writable().ok()) Step(raft::TransferLeadership{target});
 }
 
+bool Replica::HandOver() {
+  if (!raft_ || failed_ || refused_ || closing_ || raft_->soft_state().role != raft::Role::kLeader) return false;
+  const raft::PeerStatus* best = nullptr;
+  const std::vector<raft::PeerStatus> peers = raft_->peers();
+  for (const raft::PeerStatus& peer : peers) {
+    if (peer.learner || !peer.recently_active) continue;
+    if (best == nullptr || peer.match > best->match) best = &peer;
+  }
+  if (best == nullptr) return false;
+  Step(raft::TransferLeadership{best->peer});
+  return true;
+}
+
 void Replica::Campaign() {
   if (raft_ && !failed_ && !refused_ && !closing_) Step(raft::CampaignNow{});
 }

@@ -99,6 +99,9 @@ class Replica {
   // Only the leader can; see raft.h for what they answer.
   Result<LogIndex> ChangeConfiguration(std::vector<NodeId> voters, std::vector<NodeId> learners);
   void TransferLeadership(NodeId target);
+  // A leader with others in its group hands over to whoever has most of the log; takes no proposals meanwhile. False:
+  // there is nothing to hand over.
+  bool HandOver();
   // A follower stands for election now.
   void Campaign();
   // Calls back once this replica is proven to lead and has applied all that was committed when it was asked; with

@@ -207,6 +207,23 @@ class ThreeNodes(unittest.TestCase):
             writer.stop()
             self.check_exactly(writer.acked, read_all(cluster.addresses, "meanwhile", 1))
 
+    def test_a_node_that_is_told_to_stop_hands_over_first(self):
+        with Cluster() as cluster:
+            cluster.create("t", 3)
+            wait_until(lambda: self.settled(cluster.leaders("t", 1)), 10, "leaders")
+            writers = [Writer(cluster.addresses, "t", p) for p in range(3)]
+            wait_until(lambda: min(len(w.acked) for w in writers) > 200, 30, "messages flow")
+            stopped = time.monotonic()
+            self.assertEqual(cluster.nodes[2].terminate(), 0)
+            wait_until(lambda: all(w.times[-1] > stopped + 3 for w in writers), 30, "all go on")
+            for p, writer in enumerate(writers):
+                writer.stop()
+                self.assertEqual(writer.failed, [])
+                self.check_exactly(writer.acked, read_all(cluster.nodes[1].address, "t", p))
+            gaps = [writer.longest_gap(stopped) for writer in writers]
+            print("gaps", [f"{gap * 1000:.0f} ms" for gap in gaps])
+            self.assertLess(max(gaps), 1.0)
+
     def test_all_killed_at_once_come_back_with_everything(self):
         with Cluster() as cluster:
             cluster.create("t", 3)
