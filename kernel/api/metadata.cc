@@ -40,9 +40,10 @@ void AddTopic(const Call& call, const metadata::Topic& topic, MetadataResponse& 
     p.leader_id = led ? static_cast<int32_t>(leader.leader.value) : -1;
     p.leader_epoch = leader.epoch;
     p.replica_nodes = Ids(partition.replicas);
+    p.isr_nodes = Ids(call.broker.in_sync(call.shard, partition.group));
+    if (p.isr_nodes.empty() && led) p.isr_nodes.push_back(p.leader_id);
     for (const NodeId node : partition.replicas) {
-      const bool alive = call.broker.IsAlive(call.shard, node);
-      (alive ? p.isr_nodes : p.offline_replicas).push_back(static_cast<int32_t>(node.value));
+      if (!call.broker.IsAlive(call.shard, node)) p.offline_replicas.push_back(static_cast<int32_t>(node.value));
     }
   }
 }

@@ -167,6 +167,9 @@ struct Settings {
   uint32_t heartbeat_ticks = 1;
   uint32_t max_inflight_messages = 256;  // appends on their way to one follower
   uint32_t max_append_bytes = 1 << 20;
+  int32_t min_insync_replicas = 1;  // a topic's min.insync.replicas unless set; never more than it has replicas
+  std::chrono::milliseconds replica_lag_max{10000};
+  uint64_t replica_lag_max_entries = 1000;
   std::vector<NodeId> founders;  // the metadata group's first voters; empty: this node alone, no cluster
   std::chrono::milliseconds join_timeout{300000};  // for a majority of the founders to be there
 };
@@ -182,6 +185,8 @@ class Broker {
   // The committed metadata as this shard knows it now. Never null once the broker serves clients.
   virtual std::shared_ptr<const metadata::MetadataImage> image(ShardId here) const = 0;
   virtual LeaderInfo leader(ShardId here, GroupId group) const = 0;
+  // Who is in sync with the group's leader, itself included, as it said last; empty: not known here.
+  virtual std::vector<NodeId> in_sync(ShardId here, GroupId group) const = 0;
   // This node, and every other one that it is connected to.
   virtual bool IsAlive(ShardId here, NodeId node) const = 0;
 

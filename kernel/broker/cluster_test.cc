@@ -60,6 +60,8 @@ class ClusterTest : public testing::Test {
     settings.tick = milliseconds(25);
     settings.heartbeat_ticks = 4;
     settings.election_ticks = 40;
+    settings.min_insync_replicas = 2;
+    settings.replica_lag_max = seconds(2);
     settings.join_timeout = seconds(60);
     settings.default_replication_factor = 3;
     LocalBroker::Environment environment;
@@ -110,10 +112,11 @@ class ClusterTest : public testing::Test {
   }
   LocalBroker& At(uint64_t id) { return *nodes_.at(id)->broker; }
 
-  std::optional<Error> CreateTopic(uint64_t at, const std::string& name, int32_t partitions) {
+  using Configs = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  std::optional<Error> CreateTopic(uint64_t at, const std::string& name, int32_t partitions, Configs configs = {}) {
     std::optional<CreateTopicOutcome> outcome;
     nodes_.at(at)->shards[0]->Post([&] {
-      At(at).CreateTopics(kHome, {NewTopic{name, partitions, -1, {}, {}}}, false, seconds(10),
+      At(at).CreateTopics(kHome, {NewTopic{name, partitions, -1, {}, configs}}, false, seconds(10),
                           [&](const std::vector<CreateTopicOutcome>& outcomes) { outcome = outcomes[0]; });
     });
     Until([&] { return outcome.has_value(); });
@@ -126,11 +129,13 @@ class ClusterTest : public testing::Test {
   uint64_t Leader(uint64_t at, const std::string& topic, int32_t partition) {
     return At(at).leader(kHome, Ref(at, topic, partition).group).leader.value;
   }
-  ProduceOutcome Produce(uint64_t at, const PartitionRef& partition, const std::string& value) {
+  ProduceOutcome Produce(uint64_t at, const PartitionRef& partition, const std::string& value,
+                         milliseconds timeout = seconds(30)) {
     records::BatchBuilder builder;
     builder.Add(nodes_.at(at)->shards[0]->WallNow(), std::nullopt, AsBytes(value));
     ProduceRequest request;
     request.items.push_back({partition, builder.Build()});
+    request.timeout = timeout;
     std::optional<ProduceOutcome> outcome;
     nodes_.at(at)->shards[0]->Post([&, this] {
       At(at).Produce(kHome, std::move(request), [&](std::vector<ProduceOutcome> outcomes) { outcome = outcomes[0]; });
@@ -248,6 +253,46 @@ TEST_F(ClusterTest, LosesNothingAndGoesOnWhenALeaderDiesAndComesBack) {
   Until([&] { return At(first).image(kHome)->FindTopic("later") != nullptr; });
   EXPECT_FALSE(At(witness).IsAlive(kHome, NodeId(9)));
   EXPECT_TRUE(At(witness).IsAlive(kHome, NodeId(first)));
+}
+
+TEST_F(ClusterTest, EveryNodeKnowsWhoIsInSync) {
+  using testing::ElementsAre;
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef partition = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  for (uint64_t at = 1; at <= 3; ++at) {
+    Until([&] { return At(at).in_sync(kHome, partition.group).size() == 3; });
+    EXPECT_THAT(At(at).in_sync(kHome, partition.group), ElementsAre(NodeId(1), NodeId(2), NodeId(3))) << at;
+  }
+  const uint64_t gone = leader % 3 + 1;
+  const uint64_t left = gone % 3 + 1;
+  Stop(gone);
+  threads_.Advance(seconds(1));
+  EXPECT_EQ(At(left).in_sync(kHome, partition.group).size(), 3u) << "it was there a moment ago";
+  threads_.Advance(seconds(2));
+  EXPECT_EQ(At(left).in_sync(kHome, partition.group).size(), 2u);
+  EXPECT_FALSE(Produce(leader, partition, "two are enough").error);
+  Start(gone);
+  Until([&] { return At(left).in_sync(kHome, partition.group).size() == 3; });
+  EXPECT_FALSE(Produce(leader, partition, "and all are there again").error);
+}
+
+TEST_F(ClusterTest, MinInsyncReplicasAboveAMajorityIsWaitedForAndRefusedOnceItIsOutOfReach) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "all", 1, {{"min.insync.replicas", "3"}}));
+  const PartitionRef partition = Ref(1, "all", 0);
+  const uint64_t leader = Leader(1, "all", 0);
+  EXPECT_FALSE(Produce(leader, partition, "all three have it").error);
+  Stop(leader % 3 + 1);
+  const ProduceOutcome waited = Produce(leader, partition, "committed by two, and not answered", milliseconds(500));
+  ASSERT_TRUE(waited.error);
+  EXPECT_EQ(waited.error->code, ErrorCode::kTimedOut);
+  Until([&] { return At(leader).in_sync(kHome, partition.group).size() == 2; });
+  const ProduceOutcome refused = Produce(leader, partition, "refused");
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code, ErrorCode::kNotEnoughReplicas);
+  EXPECT_EQ(Fetch(leader, partition, Offset(0)).high_watermark, Offset(2)) << "what was refused was not appended";
 }
 
 TEST_F(ClusterTest, ANodeThatLeavesHandsOverWhatItLeads) {

@@ -187,6 +187,8 @@ void LocalBroker::CarryOut(const metadata::Effect& effect) {
 std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::Topic& topic, size_t first) const {
   metadata::TopicSettings defaults;
   defaults.max_message_bytes = static_cast<int32_t>(settings_.message_max_bytes);
+  const auto replicas = static_cast<int32_t>(topic.partitions.empty() ? 1 : topic.partitions.front().replicas.size());
+  defaults.min_insync_replicas = std::min(settings_.min_insync_replicas, replicas);
   const metadata::TopicSettings topic_settings = metadata::SettingsOf(topic.configs, defaults);
   std::vector<ToOpen> out;
   for (size_t i = first; i < topic.partitions.size(); ++i) {
@@ -225,7 +227,8 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
   PartitionEvents& events = *this;
   auto partition = std::make_unique<Partition>(
       target.executor, *environment_.store, target.cache, events, to_open.ref, to_open.settings,
-      ReplicaOptions(group, target.id, to_open.voters, to_open.priority), std::move(opened));
+      ReplicaOptions(group, target.id, to_open.voters, to_open.priority),
+      replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
   target.partitions[group] = std::move(partition);
   if (Status status = started->Start(); !status.ok()) {
@@ -286,7 +289,11 @@ void LocalBroker::EndPartitions(const metadata::Topic& topic) {
     ready_.erase(group);
     led_.erase(group);
     announced_.erase(group);
-    for (const auto& s : shards_) s->executor.Post([&state = *s, group] { state.leaders.erase(group); });
+    for (const auto& s : shards_)
+      s->executor.Post([&state = *s, group] {
+        state.leaders.erase(group);
+        state.in_sync.erase(group);
+      });
     ShardState& target = map_.of(group);
     // Opening goes through the control thread to the shard; going the same way, ending cannot overtake it.
     environment_.control->Post([this, &target, group] {

@@ -61,6 +61,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   const Settings& settings() const override { return settings_; }
   metadata::ImagePtr image(ShardId here) const override { return shards_[here.value]->image; }
   LeaderInfo leader(ShardId here, GroupId group) const override;
+  std::vector<NodeId> in_sync(ShardId here, GroupId group) const override;
   bool IsAlive(ShardId here, NodeId node) const override;
   size_t partition_count(ShardId here) const { return shards_[here.value]->partitions.size(); }
 
@@ -106,6 +107,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void OnMetadataFatal(const Error& error) override { environment_.on_fatal(error); }
   void OnLeader(const PartitionRef& partition, LeaderInfo leader) override;
   void OnReady(const PartitionRef& partition) override;
+  void OnInSync(const PartitionRef& partition, int32_t epoch, std::vector<NodeId> in_sync) override;
   void OnMessages(ShardId shard, std::vector<cluster::GroupMessage> messages) override;
   void OnFrame(NodeId from, cluster::FrameKind kind, Bytes frame) override { calls_->OnFrame(from, kind, frame); }
   void OnPeer(NodeId peer, bool up, bool process_gone, const std::string& why) override;
@@ -132,6 +134,9 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void EndProposals();
   void Finish(const MetadataProposalPtr& proposal, Result<metadata::Effect> effect);
   void OnLeadersNotice(NodeId from, ByteView notice);
+  void OnInSyncNotice(ByteView notice);
+  void AnnounceInSync(NodeId to, GroupId group);
+  void SetInSync(GroupId group, InSync in_sync);
   void Announce(NodeId to, const std::map<GroupId, int32_t>& led);
   void AnnounceSoon(GroupId group, int32_t epoch);
   void SetLeader(GroupId group, LeaderInfo leader, bool first_hand);

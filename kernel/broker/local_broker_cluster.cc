@@ -43,6 +43,7 @@ void LocalBroker::MakeLinks() {
     answer(Bytes::Copy(out.bytes()));
   });
   calls_->Handle(cluster::Topic::kLeaders, [this](NodeId from, ByteView notice) { OnLeadersNotice(from, notice); });
+  calls_->Handle(cluster::Topic::kInSync, [this](NodeId, ByteView notice) { OnInSyncNotice(notice); });
 }
 
 // --- joining
@@ -215,7 +216,9 @@ void LocalBroker::OnPeer(NodeId peer, bool up, bool process_gone, const std::str
   }
   if (up) {
     if (!was_up) CHRONIK_LOG(kInfo) << "node " << peer << " is connected";
-    return Announce(peer, led_);
+    Announce(peer, led_);
+    for (const auto& [group, epoch] : led_) AnnounceInSync(peer, group);
+    return;
   }
   CHRONIK_LOG(kInfo) << "node " << peer << (was_up ? " is no longer connected: " : " cannot be reached: ") << why;
   calls_->OnPeerDown(peer);
@@ -291,6 +294,49 @@ void LocalBroker::OnLeadersNotice(NodeId from, ByteView notice) {
     const uint64_t epoch = in.TakeVarint();
     if (in.ok() && epoch <= INT32_MAX) SetLeader(group, {from, static_cast<int32_t>(epoch)}, false);
   }
+}
+
+// --- who is in sync
+
+std::vector<NodeId> LocalBroker::in_sync(ShardId here, GroupId group) const {
+  const auto found = shard(here).in_sync.find(group);
+  return found == shard(here).in_sync.end() ? std::vector<NodeId>{} : found->second.nodes;
+}
+
+void LocalBroker::OnInSync(const PartitionRef& partition, int32_t epoch, std::vector<NodeId> in_sync) {
+  home().executor.Post([this, group = partition.group, said = InSync{epoch, std::move(in_sync)}]() mutable {
+    home().in_sync[group] = said;  // before it is announced
+    SetInSync(group, std::move(said));
+    for (const NodeId peer : home().connected) AnnounceInSync(peer, group);
+  });
+}
+
+void LocalBroker::SetInSync(GroupId group, InSync in_sync) {
+  for (const auto& s : shards_) {
+    s->executor.Post([&state = *s, group, in_sync] {
+      InSync& known = state.in_sync[group];
+      if (in_sync.epoch >= known.epoch) known = in_sync;
+    });
+  }
+}
+
+void LocalBroker::AnnounceInSync(NodeId to, GroupId group) {
+  const auto known = home().in_sync.find(group);
+  if (known == home().in_sync.end() || known->second.epoch < 0) return;
+  WireWriter out;
+  out.PutVarint(group.value);
+  out.PutVarint(static_cast<uint64_t>(known->second.epoch));
+  for (const NodeId node : known->second.nodes) out.PutVarint(node.value);
+  calls_->Notify(to, cluster::Topic::kInSync, out.bytes());
+}
+
+void LocalBroker::OnInSyncNotice(ByteView notice) {
+  WireReader in(notice);
+  const GroupId group(in.TakeVarint());
+  const uint64_t epoch = in.TakeVarint();
+  InSync said{static_cast<int32_t>(std::min<uint64_t>(epoch, INT32_MAX)), {}};
+  while (in.ok() && in.left() > 0) said.nodes.emplace_back(in.TakeVarint());
+  if (in.ok()) SetInSync(group, std::move(said));
 }
 
 }  // namespace chronik::broker

@@ -13,6 +13,7 @@
 namespace chronik::broker {
 namespace {
 
+constexpr uint32_t kTicksBetweenLooks = 10;         // at who is in sync
 constexpr size_t kDecompressedBytesMax = 64 << 20;  // to find a record by its time
 
 int64_t Milliseconds(WallTime time) { return time.time_since_epoch().count(); }
@@ -41,13 +42,14 @@ Result<FoundRecord> FindRecord(ByteView bytes, int64_t timestamp_ms) {
 
 Partition::Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events,
                      PartitionRef ref, metadata::TopicSettings settings, replica::Options options,
-                     log::OpenedGroup opened)
+                     replica::InSyncReplicas::Limits in_sync, log::OpenedGroup opened)
     : executor_(executor),
       events_(events),
       ref_(ref),
       self_(options.raft.self),
       settings_(settings),
       producers_end_(opened.bounds.first_offset),
+      in_sync_(in_sync),
       replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
 
 LeaderInfo Partition::leader() const {
@@ -72,6 +74,12 @@ ProduceOutcome Partition::Accepted(Offset base_offset, int64_t log_append_time_m
 
 void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<ProduceOutcome> done) {
   if (Status writable = replica_.writable(); !writable.ok()) return done(Refusal(writable.error()));
+  const auto in_sync = static_cast<int32_t>(in_sync_.followers().size() + 1);
+  if (acks == Acks::kAll && in_sync < settings_.min_insync_replicas) {
+    return done(Refusal({ErrorCode::kNotEnoughReplicas, std::to_string(in_sync) + " replicas are in sync, " +
+                                                            std::to_string(settings_.min_insync_replicas) +
+                                                            " are demanded (min.insync.replicas)"}));
+  }
   records::ValidationLimits limits;
   limits.max_message_bytes = static_cast<size_t>(settings_.max_message_bytes);
   limits.allow_zstd = zstd_allowed;
@@ -121,16 +129,22 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   proposal.body = std::move(records);
 
   const Offset base_offset = replica_.log_end_offset();
+  auto index = std::make_shared<LogIndex>();  // known once Propose returned; the waiter runs later
   // Shared by the two ways out: refused at once, or answered later.
   auto shared_done = std::make_shared<Callback<ProduceOutcome>>(std::move(done));
   const auto wait = acks == Acks::kAll      ? replica::WaitFor::kCommitted
                     : acks == Acks::kLeader ? replica::WaitFor::kDurable
                                             : replica::WaitFor::kNothing;
-  const auto proposed =
-      replica_.Propose(std::move(proposal), wait, [this, shared_done, base_offset, log_append_time_ms](Status status) {
-        (*shared_done)(status.ok() ? Accepted(base_offset, log_append_time_ms) : Refusal(status.error()));
+  const auto proposed = replica_.Propose(
+      std::move(proposal), wait, [this, wait, index, shared_done, base_offset, log_append_time_ms](Status status) {
+        ProduceOutcome outcome = status.ok() ? Accepted(base_offset, log_append_time_ms) : Refusal(status.error());
+        const bool early = status.ok() && wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
+        if (!early || CopiesOf(*index) >= static_cast<size_t>(settings_.min_insync_replicas))
+          return (*shared_done)(std::move(outcome));
+        pending_in_sync_.push_back({*index, std::move(*shared_done), std::move(outcome)});
       });
   if (!proposed.ok()) return (*shared_done)(Refusal(proposed.error()));
+  *index = proposed->first;
   CHRONIK_CHECK(proposed->base_offset == base_offset)
       << "promised offset " << base_offset << ", got " << proposed->base_offset;
   if (info.has_producer_id()) {
@@ -149,6 +163,44 @@ Status Partition::CheckEpoch(int32_t current_leader_epoch) const {
   if (current_leader_epoch > term)
     return Error{ErrorCode::kUnknownLeaderEpoch, "the leader epoch is " + std::to_string(term)};
   return {};
+}
+
+void Partition::Tick() {
+  replica_.Tick();
+  if (!replica_.is_ready()) return;
+  AnswerInSync();
+  if (++ticks_since_look_ >= kTicksBetweenLooks) LookWhoIsInSync();
+}
+
+void Partition::LookWhoIsInSync() {
+  ticks_since_look_ = 0;
+  const raft::RaftGroup& raft = *replica_.raft();
+  if (!in_sync_.Look(executor_.Now(), raft.last_index(), raft.peers())) return;
+  std::vector<NodeId> all = in_sync_.followers();
+  all.insert(std::upper_bound(all.begin(), all.end(), self_), self_);
+  events_.OnInSync(ref_, static_cast<int32_t>(raft.soft_state().term.value), std::move(all));
+}
+
+bool Partition::NeedsMoreThanMajority() const {
+  const raft::Configuration& configuration = replica_.raft()->configuration();
+  return static_cast<size_t>(settings_.min_insync_replicas) > configuration.voters.size() / 2 + 1;
+}
+
+// How many voters have the entry on disk, as far as they said.
+size_t Partition::CopiesOf(LogIndex index) const {
+  size_t copies = replica_.durable_index() >= index ? 1 : 0;
+  for (const raft::PeerStatus& peer : replica_.raft()->peers()) copies += !peer.learner && peer.match >= index ? 1 : 0;
+  return copies;
+}
+
+// What does not get there is given up by the request's own timeout.
+void Partition::AnswerInSync() {
+  while (!pending_in_sync_.empty() &&
+         CopiesOf(pending_in_sync_.front().index) >= static_cast<size_t>(settings_.min_insync_replicas)) {
+    PendingInSync ready = std::move(pending_in_sync_.front());
+    pending_in_sync_.pop_front();
+    ready.done(std::move(ready.outcome));
+  }
 }
 
 void Partition::CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts) {
@@ -357,6 +409,11 @@ void Partition::OnPendingLost() {
   for (PendingDuplicate& duplicate : std::exchange(duplicates_, {})) {
     duplicate.done(Refusal({ErrorCode::kTimedOut, "the first copy may be lost; the outcome is unknown"}));
   }
+  for (PendingInSync& pending : std::exchange(pending_in_sync_, {})) {
+    pending.outcome.error = Error{ErrorCode::kNotEnoughReplicasAfterAppend,
+                                  "committed, but on fewer replicas than min.insync.replicas as far as is known"};
+    pending.done(std::move(pending.outcome));
+  }
   WakeAllWatchers();
 }
 
@@ -371,6 +428,8 @@ void Partition::OnSoftState(const raft::SoftState& state) {
 }
 
 void Partition::OnReady() {
+  in_sync_.Begin(executor_.Now());
+  LookWhoIsInSync();
   events_.OnLeader(ref_, {self_, static_cast<int32_t>(replica_.soft_state().term.value)});
   events_.OnReady(ref_);
 }

@@ -27,6 +27,8 @@ class PartitionEvents {
   virtual ~PartitionEvents() = default;
   virtual void OnLeader(const PartitionRef& partition, LeaderInfo leader) = 0;
   virtual void OnReady(const PartitionRef& partition) = 0;
+  // The leader's word on who is in sync, itself included, ascending.
+  virtual void OnInSync(const PartitionRef& partition, int32_t epoch, std::vector<NodeId> in_sync) = 0;
 };
 
 // Woken once when a partition gets more committed data; see Partition::Watch.
@@ -40,10 +42,11 @@ class DataWatcher {
 class Partition final : public replica::StateMachine {
  public:
   Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events, PartitionRef ref,
-            metadata::TopicSettings settings, replica::Options options, log::OpenedGroup opened);
+            metadata::TopicSettings settings, replica::Options options, replica::InSyncReplicas::Limits in_sync,
+            log::OpenedGroup opened);
 
   Status Start() { return replica_.Start(); }
-  void Tick() { replica_.Tick(); }
+  void Tick();
   bool needs_ticks() const { return replica_.needs_ticks(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
@@ -80,6 +83,12 @@ class Partition final : public replica::StateMachine {
   void OnReady() override;
 
  private:
+  // Committed, and waits for more voters than a majority (min.insync.replicas).
+  struct PendingInSync {
+    LogIndex index;
+    Callback<ProduceOutcome> done;
+    ProduceOutcome outcome;
+  };
   struct PendingDuplicate {
     Offset base_offset;
     Callback<ProduceOutcome> done;
@@ -95,6 +104,10 @@ class Partition final : public replica::StateMachine {
   Status CheckEpoch(int32_t current_leader_epoch) const;
   Status CheckReadable(int32_t current_leader_epoch) const;
   Error WhyNotServing() const;
+  void LookWhoIsInSync();
+  size_t CopiesOf(LogIndex index) const;
+  bool NeedsMoreThanMajority() const;
+  void AnswerInSync();
   EpochEnd EndOfEpoch(int32_t epoch) const;
   LeaderInfo leader() const;
   void WakeAllWatchers();
@@ -109,7 +122,10 @@ class Partition final : public replica::StateMachine {
   std::deque<PendingDuplicate> duplicates_;  // ascending base_offset
   std::map<const DataWatcher*, Watching> watchers_;
   Executor::TimerId campaign_timer_ = 0;
-  replica::Replica replica_;  // last: it calls the rest
+  replica::InSyncReplicas in_sync_;
+  uint32_t ticks_since_look_ = 0;
+  std::deque<PendingInSync> pending_in_sync_;  // ascending
+  replica::Replica replica_;                   // last: it calls the rest
 };
 
 }  // namespace chronik::broker

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/partition.h"
@@ -16,6 +17,12 @@
 namespace chronik::broker {
 
 class ProduceOperation;
+
+// What the leader of a group said last of who is in sync with it, itself included.
+struct InSync {
+  int32_t epoch = -1;
+  std::vector<NodeId> nodes;
+};
 
 struct ShardState {
   ShardState(ShardId shard_id, Executor& shard_executor, uint64_t tail_cache_bytes)
@@ -27,6 +34,7 @@ struct ShardState {
   std::unordered_map<GroupId, std::unique_ptr<Partition>> partitions;
   metadata::ImagePtr image;  // null until the first one is published
   std::unordered_map<GroupId, LeaderInfo> leaders;
+  std::unordered_map<GroupId, InSync> in_sync;
   std::set<NodeId> connected;                             // other nodes that this one can talk to
   std::list<std::shared_ptr<ProduceOperation>> produces;  // begun here and not answered yet
   Executor::TimerId produce_timer = 0;

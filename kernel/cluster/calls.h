@@ -28,6 +28,7 @@ enum class Method : uint8_t {
 
 enum class Topic : uint8_t {
   kLeaders = 1,  // which groups the sender leads
+  kInSync = 2,   // who is in sync with it in one of them
 };
 
 class Calls {

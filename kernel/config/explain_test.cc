@@ -38,7 +38,7 @@ TEST(Explain, OneKeyWithItsOrigin) {
             "  flag      --node-id\n"
             "            This node's id, unique in the cluster and kept for life; clients see it as the broker id.\n");
   EXPECT_THAT(*Explain(*config, "cluster"), HasSubstr("cluster.replication_factor = 3\n"));
-  EXPECT_THAT(*Explain(*config, "cluster.min_insync_replicas"), HasSubstr("Has no effect in this version"));
+  EXPECT_THAT(*Explain(*config, "raft.rpc_timeout_ms"), HasSubstr("Has no effect in this version"));
 }
 
 TEST(Explain, AnUnknownKeyGivesTheNearest) {

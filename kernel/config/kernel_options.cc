@@ -126,9 +126,8 @@ Specs ClusterOptions() {
       {.section = "cluster", .key = "join_timeout", .type = kDuration, .default_text = "5m", .range = "1s..24h",
        .doc = "How long a starting node waits for a majority of [cluster.peers] before it gives up."},
       {.section = "cluster", .key = "min_insync_replicas", .type = kInt, .default_text = "2", .range = "1..15",
-       .doc = "Replicas that must hold a record before a producer with acks=all is answered. At most "
-              "`replication_factor`.",
-       .effective = false},
+       .doc = "Replicas that must hold a record before a producer with acks=all is answered, unless the topic says "
+              "otherwise; fewer in sync refuse it. At most `replication_factor`; no more than a topic has replicas."},
       {.section = "cluster.peers", .key = "nodes", .type = kPeers, .default_text = "", .range = "",
        .doc = "All nodes, this one too: `{ id, addr = \"host:kafka_port\", rpc_addr = \"host:port\", rack, "
               "datacenter }`; `rpc_addr` is the Kafka port + 10000 unless it is given. As a variable: "
@@ -169,9 +168,9 @@ Specs RaftOptions() {
       {.section = "raft", .key = "max_inflight_messages", .type = kInt, .default_text = "256", .range = "1..65536",
        .doc = "Appends on their way to one follower."},
       {.section = "raft.advanced", .key = "replica_lag_max_entries", .type = kInt, .default_text = "1000",
-       .range = "1..1000000000", .doc = "A follower further behind leaves the in-sync replicas.", .effective = false},
+       .range = "1..1000000000", .doc = "A follower further behind leaves the in-sync replicas."},
       {.section = "raft.advanced", .key = "replica_lag_max_ms", .type = kInt, .default_text = "10000",
-       .range = "100..3600000", .doc = "A follower behind for longer leaves the in-sync replicas.", .effective = false},
+       .range = "100..3600000", .doc = "A follower behind for longer leaves the in-sync replicas."},
       {.section = "raft.advanced", .key = "enable_leadership_transfer", .type = kBool, .default_text = "true",
        .range = "",
        .doc = "A node that stops hands its leaderships over, so that clients see no gap."},

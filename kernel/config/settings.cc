@@ -74,6 +74,9 @@ Settings MakeSettings(const Config& config) {
   settings.raft.max_append_bytes = Whole<uint32_t>(config, "raft.advanced.max_append_entries_size");
   settings.cluster.enabled = config.Get<bool>("cluster.enabled");
   settings.cluster.replication_factor = Whole<int16_t>(config, "cluster.replication_factor");
+  settings.cluster.min_insync_replicas = Whole<int32_t>(config, "cluster.min_insync_replicas");
+  settings.cluster.replica_lag_max = Milliseconds(config, "raft.advanced.replica_lag_max_ms");
+  settings.cluster.replica_lag_max_entries = Whole<uint64_t>(config, "raft.advanced.replica_lag_max_entries");
   settings.cluster.join_timeout = Duration(config.Get<int64_t>("cluster.join_timeout"));
   settings.cluster.leadership_transfer = config.Get<bool>("raft.advanced.enable_leadership_transfer");
   settings.cluster.leadership_transfer_timeout = Milliseconds(config, "raft.advanced.leadership_transfer_timeout_ms");

@@ -46,6 +46,9 @@ struct RaftSettings {
 struct ClusterSettings {
   bool enabled = false;
   int16_t replication_factor = 3;
+  int32_t min_insync_replicas = 2;
+  Duration replica_lag_max{};
+  uint64_t replica_lag_max_entries = 1000;
   Duration join_timeout{};
   bool leadership_transfer = true;  // at a stop
   Duration leadership_transfer_timeout{};

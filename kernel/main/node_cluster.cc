@@ -24,6 +24,9 @@ void SetClusterSettings(const config::Settings& from, broker::Settings& to) {
   to.max_append_bytes = raft.max_append_bytes;
   if (!from.cluster.enabled) return;
   to.default_replication_factor = from.cluster.replication_factor;
+  to.min_insync_replicas = from.cluster.min_insync_replicas;
+  to.replica_lag_max = std::chrono::duration_cast<std::chrono::milliseconds>(from.cluster.replica_lag_max);
+  to.replica_lag_max_entries = from.cluster.replica_lag_max_entries;
   to.join_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(from.cluster.join_timeout);
   for (const config::Peer& peer : from.cluster.peers) {
     to.founders.emplace_back(peer.id);

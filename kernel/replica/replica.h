@@ -28,6 +28,7 @@
 #include "kernel/raft/raft.h"
 #include "kernel/raft/snapshot_pull.h"
 #include "kernel/replica/checkpoint.h"
+#include "kernel/replica/in_sync.h"
 #include "kernel/replica/peers.h"
 #include "kernel/replica/state_machine.h"
 
