@@ -17,6 +17,7 @@ using replica::RaftMessage;
 constexpr size_t kFrameHeaderBytes = 2;
 constexpr size_t kCopiedBytes = 512;  // smaller bodies are copied: a slice costs more than they do
 constexpr size_t kMinEntryBytes = 5;
+constexpr uint64_t kTermMax = INT32_MAX - 1'000'000;
 
 enum class Type : uint8_t {
   kVoteRequest = 1,
@@ -117,6 +118,10 @@ class Decoder {
     message.message.from = from_;
     message.message.to = to_;
     message.message.term = Term(in_.TakeVarint());
+    // A term is a leader epoch, 31 bits; one near the end would leave no room for the elections to come.
+    if (message.message.term.value > kTermMax)
+      return Error{ErrorCode::kCorrupt,
+                   "a frame holds a message of term " + std::to_string(message.message.term.value)};
     Status status = TakeBody(type, message);
     out.body = std::move(message);
     return status;

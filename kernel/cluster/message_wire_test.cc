@@ -225,6 +225,12 @@ TEST(MessageWire, AbsurdCountsAndSizesAllocateNothing) {
   }
 }
 
+TEST(MessageWire, ATermThatNoEpochCouldFollowIsRefused) {
+  EXPECT_TRUE(DecodeMessages(FrameOf({Raft(1u << 30, raft::TimeoutNow{})}), kFrom, kTo).ok());
+  EXPECT_FALSE(DecodeMessages(FrameOf({Raft(INT32_MAX, raft::TimeoutNow{})}), kFrom, kTo).ok());
+  EXPECT_FALSE(DecodeMessages(FrameOf({Raft(uint64_t{1} << 40, raft::TimeoutNow{})}), kFrom, kTo).ok());
+}
+
 TEST(MessageWire, AnotherVersionOrTypeIsNamedAsSuch) {
   const auto code = [](std::vector<uint8_t> bytes) {
     const auto decoded = DecodeMessages(Bytes::Copy(ByteView(bytes)), kFrom, kTo);
