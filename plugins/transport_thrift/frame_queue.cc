@@ -45,10 +45,9 @@ std::vector<std::string> FrameQueue::Take(size_t max_bytes, size_t max_frames) {
   {
     const std::scoped_lock lock(mutex_);
     size_t bytes = 0;
-    taken_bytes_ = 0;
     while (!frames_.empty() && taken.size() < max_frames && bytes < max_bytes) {
       bytes += frames_.front().bytes;
-      taken_bytes_ += frames_.front().cost_bytes();
+      queued_bytes_ -= frames_.front().cost_bytes();
       taken.push_back(std::move(frames_.front()));
       frames_.pop_front();
     }
@@ -64,9 +63,8 @@ std::vector<std::string> FrameQueue::Take(size_t max_bytes, size_t max_frames) {
   return out;
 }
 
-bool FrameQueue::Arrived() {
+bool FrameQueue::TakeRoom() {
   const std::scoped_lock lock(mutex_);
-  queued_bytes_ -= std::exchange(taken_bytes_, 0);
   return !closed_ && queued_bytes_ <= max_bytes_ / 2 && std::exchange(refused_, false);
 }
 

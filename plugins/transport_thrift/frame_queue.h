@@ -29,8 +29,8 @@ class FrameQueue {
 
   // The sender's: what is to be sent next, at least one frame if there is one. Lenders get their buffers back.
   std::vector<std::string> Take(size_t max_bytes, size_t max_frames);
-  // What was taken last has arrived. Whether a refused sender may be told that there is room.
-  bool Arrived();
+  // Whether a refused sender may be told that there is room; once.
+  bool TakeRoom();
 
  private:
   struct Frame {
@@ -44,8 +44,7 @@ class FrameQueue {
   Wake wake_;
   std::mutex mutex_;
   std::deque<Frame> frames_;
-  uint64_t queued_bytes_ = 0;  // not yet arrived
-  uint64_t taken_bytes_ = 0;
+  uint64_t queued_bytes_ = 0;
   bool refused_ = false;
   bool closed_ = false;
 };

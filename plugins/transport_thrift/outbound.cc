@@ -73,6 +73,7 @@ void OutboundSession::RunLane(size_t lane) {
     if (frames.empty() && !asked && link.Wait(queue.wake(), env_.settings.idle_timeout_ns / 3) == Link::Event::kWoken) {
       continue;
     }
+    if (queue.TakeRoom() && !over_) env_.sink.Writable(peer_, static_cast<uint32_t>(lane));
     // With nothing to send the call is a sign of life, or finds out that the connection has ended.
     int32_t rest = 0;
     if (frames.empty()) {
@@ -84,7 +85,6 @@ void OutboundSession::RunLane(size_t lane) {
     size_t bytes = 0;
     for (const std::string& frame : frames) bytes += frame.size();
     env_.counters.sent_bytes.Add(static_cast<double>(bytes));
-    if (queue.Arrived() && !over_) env_.sink.Writable(peer_, static_cast<uint32_t>(lane));
     if (asked) {
       env_.loop.Post([self = shared_from_this()] {
         if (!self->over_) self->on_pong_();
