@@ -2,49 +2,15 @@
 #include "plugins/transport_tcp/tls.h"
 
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <boost/asio/ssl/context.hpp>
+
+#include <chronik/sdk/certificate_name.h>
 
 namespace chronik_transport_tcp {
 
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
-
-namespace {
-
-struct Free {
-  void operator()(X509* x) const { X509_free(x); }
-  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
-};
-
-std::string TextOf(const ASN1_STRING* text) {
-  unsigned char* utf8 = nullptr;
-  const int size = ASN1_STRING_to_UTF8(&utf8, text);
-  if (size < 0) return {};
-  std::string out(reinterpret_cast<char*>(utf8), static_cast<size_t>(size));
-  OPENSSL_free(utf8);
-  // A name with a NUL inside reads as another name to whoever stops there.
-  return out.find('\0') == std::string::npos ? out : std::string();
-}
-
-std::string CommonName(X509* certificate) {
-  X509_NAME* subject = X509_get_subject_name(certificate);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  return at < 0 ? std::string() : TextOf(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-}
-
-std::string FirstDnsName(X509* certificate) {
-  const std::unique_ptr<GENERAL_NAMES, Free> names(
-      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type == GEN_DNS) return TextOf(name->d.dNSName);
-  }
-  return {};
-}
-
-}  // namespace
 
 std::shared_ptr<ssl::context> MakeTlsContext(const Settings& settings) {
   if (!settings.tls) return nullptr;
@@ -70,10 +36,8 @@ std::shared_ptr<ssl::context> MakeTlsContext(const Settings& settings) {
 }
 
 std::string IdentityOf(SSL* handle) {
-  const std::unique_ptr<X509, Free> certificate(SSL_get1_peer_certificate(handle));
-  if (certificate == nullptr) return {};
-  std::string name = CommonName(certificate.get());
-  return name.empty() ? FirstDnsName(certificate.get()) : name;
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(handle), &X509_free);
+  return certificate == nullptr ? std::string() : chronik::sdk::CertificateName(certificate.get());
 }
 
 }  // namespace chronik_transport_tcp

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// transport-tcp-bench [seconds]: two instances over loopback against bare blocking sockets in the same run: bytes per
-// second in one direction, and the time of a round trip. Prints ratios; no verdict.
+// chronik-transport-bench PLUGIN [seconds]: two instances of any transport plugin over loopback against bare blocking
+// sockets in the same run: bytes per second in one direction, and the time of a round trip. Prints ratios; no verdict.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,11 +16,14 @@
 #include <thread>
 #include <vector>
 
+#include <chronik/sdk/buffer.h>
 #include <chronik/sdk/testing/fake_host.h>
+#include <chronik/transport.h>
 
-#include "plugins/transport_tcp/transport.h"
+#include "sdk/conformance/common/calling.h"
+#include "sdk/conformance/common/plugin_file.h"
 
-namespace chronik_transport_tcp {
+namespace chronik_conformance {
 namespace {
 
 namespace sdk = chronik::sdk;
@@ -31,20 +34,58 @@ double Since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 // An instance whose host counts what arrives, or sends it back.
 class Node {
  public:
-  Node(uint64_t id, bool echo) : echo_(echo), transport_(host_) {
-    chr_transport_sink sink{};
-    sink.struct_size = sizeof(sink);
-    sink.ctx = this;
-    sink.node_id = id;
+  Node(const chr_plugin& plugin, uint64_t id, bool echo)
+      : plugin_(plugin),
+        table_(*static_cast<const chr_transport*>(RequireInterface(plugin, CHR_TRANSPORT_1))),
+        echo_(echo),
+        host_({.option_table = {plugin.options, plugin.option_count}}) {
+    sink_.struct_size = sizeof(sink_);
+    sink_.ctx = this;
+    sink_.node_id = id;
+    SetCallbacks(sink_);
+    DoneWaiter done;
+    if (plugin_.create(host_.raw(), CHR_TRANSPORT_1, &self_, nullptr) < 0 ||
+        done.Resolve(plugin_.start(self_, &sink_, done.Raw(), nullptr)) < 0) {
+      Breach("the plugin does not start with its defaults");
+    }
+  }
+  ~Node() {
+    DoneWaiter done;
+    done.Resolve(plugin_.stop(self_, 0, done.Raw()));
+    plugin_.destroy(self_);
+    host_.CloseTasks();
+  }
+
+  void Connect(uint64_t peer, Node& to) {
+    char address[256] = {};
+    to.table_.bound_address(to.self_, address, sizeof(address));
+    table_.set_peer(self_, peer, sdk::ToStr(address), nullptr);
+    up_.wait(false);
+  }
+  void Send(uint64_t peer, uint32_t lane, const chr_buf& frame) {
+    for (;;) {
+      const uint64_t before = writable_;
+      if (table_.send(self_, peer, lane, &frame, 1) == CHR_OK) return;
+      writable_.wait(before);
+    }
+  }
+  void AwaitBytes(uint64_t bytes) {
+    for (uint64_t seen = bytes_; seen < bytes; seen = bytes_) bytes_.wait(seen);
+  }
+
+ private:
+  static void SetCallbacks(chr_transport_sink& sink) {
     sink.hello = [](void*, void*, size_t) noexcept -> size_t { return 0; };
     sink.on_hello = [](void*, uint64_t, chr_str, chr_str, chr_error*) noexcept -> chr_status { return CHR_OK; };
     sink.on_peer = [](void* ctx, uint64_t, int32_t up, chr_status, chr_str) noexcept {
-      static_cast<Node*>(ctx)->up_ = up != 0;
+      auto* me = static_cast<Node*>(ctx);
+      me->up_ = up != 0;
+      me->up_.notify_all();
     };
     sink.on_frame = [](void* ctx, uint64_t peer, uint32_t lane, const chr_buf* bufs,
                        size_t count) noexcept -> chr_status {
       auto* me = static_cast<Node*>(ctx);
-      if (me->echo_) me->transport_.Send(peer, lane, {bufs, count});
+      if (me->echo_) me->table_.send(me->self_, peer, lane, bufs, count);
       for (const chr_buf& buf : std::span(bufs, count)) me->bytes_ += buf.size;
       me->bytes_.notify_all();
       return CHR_OK;
@@ -54,31 +95,14 @@ class Node {
       ++me->writable_;
       me->writable_.notify_all();
     };
-    transport_.Start(sdk::TransportSink(sink));
   }
-  ~Node() { transport_.Stop(0); }
 
-  void Connect(uint64_t peer, Node& to) {
-    transport_.SetPeer(peer, to.transport_.BoundAddress());
-    while (!up_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  void Send(uint64_t peer, uint32_t lane, const chr_buf& frame) {
-    for (;;) {
-      const uint64_t before = writable_;
-      if (transport_.Send(peer, lane, {&frame, 1}) == CHR_OK) return;
-      writable_.wait(before);
-    }
-  }
-  void AwaitBytes(uint64_t bytes) {
-    for (uint64_t seen = bytes_; seen < bytes; seen = bytes_) bytes_.wait(seen);
-  }
-  uint64_t bytes() const { return bytes_; }
-
- private:
+  const chr_plugin& plugin_;
+  const chr_transport& table_;
   const bool echo_;
-  sdk::testing::FakeHost fake_{{.option_table = kOptions}};
-  sdk::Host host_{fake_.raw()};
-  TcpTransport transport_;
+  sdk::testing::FakeHost host_;
+  chr_transport_sink sink_{};
+  void* self_ = nullptr;
   std::atomic<bool> up_{false};
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> writable_{0};
@@ -129,9 +153,9 @@ double BareThroughput(size_t frame, double seconds) {
   return sent / Since(start);
 }
 
-double Throughput(size_t frame, double seconds) {
-  Node b(2, false);
-  Node a(1, false);
+double Throughput(const chr_plugin& plugin, size_t frame, double seconds) {
+  Node b(plugin, 2, false);
+  Node a(plugin, 1, false);
   a.Connect(2, b);
   struct Owner : sdk::RefCounted<Owner> {
     std::vector<char> bytes;
@@ -171,9 +195,9 @@ double BareRoundTrip(double seconds) {
   return Median(times);
 }
 
-double RoundTrip(double seconds) {
-  Node b(2, true);
-  Node a(1, false);
+double RoundTrip(const chr_plugin& plugin, double seconds) {
+  Node b(plugin, 2, true);
+  Node a(plugin, 1, false);
   a.Connect(2, b);
   b.Connect(1, a);
   std::vector<double> times;
@@ -188,20 +212,32 @@ double RoundTrip(double seconds) {
   return Median(times);
 }
 
-int Main(double seconds) {
+int Main(const chr_plugin& plugin, double seconds) {
   for (const size_t frame : {size_t{1} << 20, size_t{64} << 10, size_t{4} << 10, size_t{256}}) {
     const double bare = BareThroughput(frame, seconds) / (1 << 20);
-    const double ours = Throughput(frame, seconds) / (1 << 20);
+    const double ours = Throughput(plugin, frame, seconds) / (1 << 20);
     std::printf("frames of %7zu bytes: %6.0f MiB/s, bare sockets %6.0f MiB/s, ratio %.2f\n", frame, ours, bare,
                 ours / bare);
   }
   const double bare = BareRoundTrip(seconds) * 1e6;
-  const double ours = RoundTrip(seconds) * 1e6;
+  const double ours = RoundTrip(plugin, seconds) * 1e6;
   std::printf("round trip of 64 bytes, median: %.1f us, bare sockets %.1f us, ratio %.2f\n", ours, bare, ours / bare);
   return 0;
 }
 
 }  // namespace
-}  // namespace chronik_transport_tcp
+}  // namespace chronik_conformance
 
-int main(int argc, char** argv) { return chronik_transport_tcp::Main(argc > 1 ? std::atof(argv[1]) : 1.0); }
+void chronik_conformance::Breach(const std::string& rule) {
+  std::fprintf(stderr, "%s\n", rule.c_str());
+  std::exit(1);
+}
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: chronik-transport-bench PLUGIN [seconds]\n");
+    return 2;
+  }
+  const chr_plugin plugin = chronik_conformance::LoadPlugin(argv[1]);
+  return chronik_conformance::Main(plugin, argc > 2 ? std::atof(argv[2]) : 1.0);
+}
