@@ -62,8 +62,8 @@ void Link::Establish() {
 }
 
 void Link::SetTimeout(uint64_t timeout_ns) {
-  // Thrift's TLS socket waits twice, once in the kernel's read and once in poll.
-  const auto timeout_ms = static_cast<int>(std::max<uint64_t>(timeout_ns / 1'000'000 / (env_.tls ? 2 : 1), 1));
+  // Thrift's TLS socket may wait twice as long: once in the kernel's read, once in poll.
+  const auto timeout_ms = static_cast<int>(std::max<uint64_t>(timeout_ns / 1'000'000, 1));
   socket_->setRecvTimeout(timeout_ms);
   socket_->setSendTimeout(timeout_ms);
 }

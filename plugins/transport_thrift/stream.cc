@@ -96,6 +96,7 @@ std::vector<rpc::StreamEvent> Outbox::Take(Env& env) {
 chr_status Stream::Write(std::span<const chr_buf> bufs) {
   const size_t bytes = TotalBytes(bufs);
   if (bytes == 0 || bytes > kStreamWriteBytesMax) return CHR_E_INVALID;
+  const auto self = shared_from_this();  // a loss may end the stream meanwhile
   {
     const std::scoped_lock lock(mutex_);
     if (closed_) return CHR_E_CLOSED;
@@ -109,11 +110,12 @@ chr_status Stream::Write(std::span<const chr_buf> bufs) {
   std::string data;
   data.reserve(bytes);
   for (const chr_buf& buf : bufs) data.append(static_cast<const char*>(buf.data), buf.size);
-  mux_->outbox_.Push({EventOf(id_, rpc::StreamEventKind::DATA, 0, std::move(data)), shared_from_this()});
+  mux_->outbox_.Push({EventOf(id_, rpc::StreamEventKind::DATA, 0, std::move(data)), self});
   return CHR_OK;
 }
 
 void Stream::Grant(uint64_t bytes) {
+  const auto self = shared_from_this();
   {
     const std::scoped_lock lock(mutex_);
     if (closed_) return;
@@ -124,6 +126,7 @@ void Stream::Grant(uint64_t bytes) {
 }
 
 void Stream::Close(chr_status status) {
+  const auto self = shared_from_this();
   {
     const std::scoped_lock lock(mutex_);
     if (std::exchange(closed_, true)) return;
