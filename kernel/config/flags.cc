@@ -18,6 +18,7 @@ DEFINE_string(listen, "", "Where Kafka clients connect (broker.listen).");
 DEFINE_string(rpc_listen, "", "Where other nodes connect (broker.rpc_listen).");
 DEFINE_string(http_listen, "", "Where health and metrics are served (broker.http_listen).");
 DEFINE_string(data_dir, "", "Where this node stores everything (broker.data_dir).");
+DEFINE_string(check_plugins, "", "How plugins are held to their contract (plugins.checks): off, report or full.");
 DEFINE_string(plugin_dir, "", "Where plugins are looked for (broker.plugin_dir).");
 DEFINE_bool(check_config, false, "Check the configuration, report every problem, and end.");
 DEFINE_string(explain, "", "Print all about a key (broker.listen) or a section (broker), and end.");
@@ -39,7 +40,7 @@ struct FlagRow {
   bool overrides = false;  // a key of the registry
 };
 
-constexpr std::array<FlagRow, 16> kFlags = {{{"config", "FILE"},
+constexpr std::array<FlagRow, 17> kFlags = {{{"config", "FILE"},
                                              {"cluster-config", "FILE"},
                                              {"node-id", "N", Action::kServe, true},
                                              {"listen", "HOST:PORT", Action::kServe, true},
@@ -47,6 +48,7 @@ constexpr std::array<FlagRow, 16> kFlags = {{{"config", "FILE"},
                                              {"http-listen", "HOST:PORT", Action::kServe, true},
                                              {"data-dir", "DIR", Action::kServe, true},
                                              {"plugin-dir", "DIR", Action::kServe, true},
+                                             {"check-plugins", "LEVEL", Action::kServe, true},
                                              {"check-config", "", Action::kCheckConfig},
                                              {"explain", "KEY", Action::kExplain},
                                              {"print-config", "", Action::kPrintConfig},

@@ -86,6 +86,7 @@ Settings MakeSettings(const Config& config) {
   settings.metrics_exporter = MakePluginSettings(config, "metrics_exporter");
   settings.allow_volatile_log_store = config.Get<bool>("plugins.allow_volatile_log_store");
   settings.allow_ld_env = config.Get<bool>("plugins.allow_ld_env");
+  settings.plugin_checks = config.Get<std::string>("plugins.checks");
   settings.log.level = LevelOf(config.Get<std::string>("log.level"));
   settings.log.directory = config.Get<std::string>("log.directory");
   return settings;

@@ -81,6 +81,7 @@ struct Settings {
   PluginSettings metrics_exporter;
   bool allow_volatile_log_store = false;
   bool allow_ld_env = false;
+  std::string plugin_checks;  // "auto", "off", "report" or "full"
   LogSettings log;
 };
 

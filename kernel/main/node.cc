@@ -17,6 +17,11 @@ namespace {
 constexpr int kExitIoError = 74;
 constexpr int kExitSoftware = 70;
 constexpr std::chrono::seconds kPluginStop{10};
+#ifdef CHRONIK_DEBUG_BUILD
+constexpr bool kDebugBuild = true;
+#else
+constexpr bool kDebugBuild = false;
+#endif
 
 template <class T>
 T RandomValue() {
@@ -88,13 +93,37 @@ Status Node::Impl::StartStore() {
                                               InstanceOf(setup.settings.log_store));
   if (!created.ok()) return created.error();
   store_plugin = *std::move(created);
-  CHRONIK_RETURN_IF_ERROR(store->Attach(*table, store_plugin->self()));
+  CHRONIK_RETURN_IF_ERROR(AttachStore(*table));
   if (!store->durable() && !setup.settings.allow_volatile_log_store) {
     return Error{ErrorCode::kConfig, "plugins.log_store: '" + setup.settings.log_store.plugin +
                                          "' forgets everything at a restart; if that is wanted, set "
                                          "plugins.allow_volatile_log_store = true"};
   }
-  return store_plugin->Start(store->sink());
+  if (!checked_store) return store_plugin->Start(store->sink());
+  const host::ContractMonitor::Call call(store_monitor.get(), "start", host::ContractMonitor::Call::Kind::kControl);
+  return store_plugin->Start(checked_store->WrapSink(store->sink()));
+}
+
+// The plugin's table itself, or one that checks each call.
+Status Node::Impl::AttachStore(const chr_log_store& table) {
+  std::string checks = setup.settings.plugin_checks;
+  if (checks == "auto") checks = kDebugBuild ? "full" : "off";
+  if (checks == "off") return store->Attach(table, store_plugin->self());
+  const auto level = checks == "full" ? host::CheckLevel::kFull : host::CheckLevel::kReport;
+  store_monitor = std::make_unique<host::ContractMonitor>(store_plugin->plugin().id, level, &metrics, control.get());
+  checked_store = std::make_unique<host::ContractLogStore>(table, store_plugin->self(), store_monitor.get());
+  constexpr std::chrono::seconds kLookAgain{1};
+  stuck_timer = tasks.Schedule(kLookAgain, kLookAgain, [this] { store_monitor->ReportStuckCalls(); });
+  CHRONIK_LOG(kInfo) << "plugin " << store_plugin->plugin().id << " is held to its contract, level " << checks;
+  return store->Attach(host::ContractLogStore::Table(), checked_store.get());
+}
+
+void Node::Impl::StopStore() {
+  const Status stopped = store_plugin->Stop(kPluginStop);
+  if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
+  store_stopped = stopped.ok();
+  tasks.Cancel(stuck_timer);
+  if (checked_store && store_stopped) checked_store->Stopped();
 }
 
 Status Node::Impl::MakeBroker() {
@@ -221,8 +250,7 @@ void Node::Stop() {
     if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
   }
   if (n.store_plugin) {
-    const Status stopped = n.store_plugin->Stop(kPluginStop);
-    if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
+    n.StopStore();
   }
   if (n.exporter) {
     const Status stopped = n.exporter->Stop(kPluginStop);
@@ -234,6 +262,7 @@ void Node::Stop() {
   n.transport.reset();
   n.broker.reset();
   n.store_plugin.reset();
+  if (n.checked_store && n.store_stopped) n.checked_store->Destroyed();
   n.exporter.reset();
 }
 

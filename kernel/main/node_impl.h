@@ -15,6 +15,7 @@
 #include "kernel/api/services.h"
 #include "kernel/base/log.h"
 #include "kernel/broker/local_broker.h"
+#include "kernel/host/contract_log_store.h"
 #include "kernel/host/metrics.h"
 #include "kernel/host/plugin_instance.h"
 #include "kernel/host/tasks.h"
@@ -50,6 +51,11 @@ struct Node::Impl {
   std::unique_ptr<host::PluginInstance> exporter;
   std::unique_ptr<host::PluginInstance> transport;  // of a node of a cluster
   std::unique_ptr<log::LogStore> store;
+  // The store behind its contract, if plugins.checks says so; outlive the instance.
+  std::unique_ptr<host::ContractMonitor> store_monitor;
+  std::unique_ptr<host::ContractLogStore> checked_store;
+  uint64_t stuck_timer = 0;
+  bool store_stopped = false;
   std::unique_ptr<host::PluginInstance> store_plugin;
   std::unique_ptr<broker::LocalBroker> broker;
   std::unique_ptr<api::Services> api;
@@ -72,6 +78,8 @@ struct Node::Impl {
   void StartThreads();
   Status StartExporter();
   Status StartStore();
+  Status AttachStore(const chr_log_store& table);
+  void StopStore();
   Status MakeBroker();
   Status StartTransport();
   Status StartBroker();

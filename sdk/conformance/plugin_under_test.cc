@@ -112,9 +112,9 @@ chr_error BlankError() {
 chr_done DoneWaiter::Raw() {
   return {[](void* ctx, uint64_t, chr_status status, chr_str message) noexcept {
             auto* me = static_cast<DoneWaiter*>(ctx);
-            if (in_call > 0) Breach("a chr_done was called from inside a call of the host");
+            if (in_call > 0) Breach("GEN-18: a chr_done was called from inside a call of the host");
             const std::scoped_lock lock(me->mutex_);
-            if (me->status_) Breach("a chr_done was called twice");
+            if (me->status_) Breach("GEN-18: a chr_done was called twice");
             me->status_ = status;
             me->message_ = chronik::sdk::ToView(message);
             me->changed_.notify_all();
@@ -125,7 +125,7 @@ chr_done DoneWaiter::Raw() {
 chr_status DoneWaiter::Resolve(chr_status status) {
   std::unique_lock lock(mutex_);
   if (status != CHR_PENDING) {
-    if (status_) Breach("a chr_done was called although the call did not return CHR_PENDING");
+    if (status_) Breach("GEN-18: a chr_done was called although the call did not return CHR_PENDING");
     return status;
   }
   if (!changed_.wait_for(lock, kPatience, [this] { return status_.has_value(); })) {

@@ -42,9 +42,9 @@ class DoneWaiter {
   chr_done Raw() {
     return {[](void* ctx, uint64_t, chr_status status, chr_str) noexcept {
               auto* me = static_cast<DoneWaiter*>(ctx);
-              if (in_call > 0) Breach("a chr_done was called from inside a call of the host");
+              if (in_call > 0) Breach("GEN-18: a chr_done was called from inside a call of the host");
               const std::scoped_lock lock(me->mutex_);
-              if (me->status_) Breach("a chr_done was called twice");
+              if (me->status_) Breach("GEN-18: a chr_done was called twice");
               me->status_ = status;
               me->changed_.notify_all();
             },
@@ -54,7 +54,7 @@ class DoneWaiter {
   chr_status Resolve(chr_status status) {
     std::unique_lock lock(mutex_);
     if (status != CHR_PENDING) {
-      if (status_) Breach("a chr_done was called although the call did not return CHR_PENDING");
+      if (status_) Breach("GEN-18: a chr_done was called although the call did not return CHR_PENDING");
       return status;
     }
     if (!changed_.wait_for(lock, kPatience, [this] { return status_.has_value(); })) {

@@ -82,17 +82,17 @@ void Watcher::Stop(std::chrono::nanoseconds timeout) {
   DoneWaiter done;
   const auto timeout_ns = static_cast<uint64_t>(timeout.count());
   const chr_status status = done.Resolve(Calling([&] { return ThePlugin().stop(self_, timeout_ns, done.Raw()); }));
-  if (status < 0) Breach("stop failed with " + std::to_string(status));
+  if (status < 0) Breach("PLG-8: stop failed with " + std::to_string(status));
   const std::scoped_lock lock(mutex_);
   stopped_ = true;
 }
 
 void Watcher::Add(Report report) {
-  if (in_call > 0) Breach("a report from inside a call of the host");
-  if (inside_.fetch_add(1) != 0) Breach("calls of the sink never overlap");
+  if (in_call > 0) Breach("GEN-11: a report from inside a call of the host");
+  if (inside_.fetch_add(1) != 0) Breach("DI-4: calls of the sink never overlap");
   {
     const std::scoped_lock lock(mutex_);
-    if (stopped_) Breach("a report after stop");
+    if (stopped_) Breach("PLG-8: a report after stop");
     reports_.push_back(std::move(report));
     changed_.notify_all();
   }
@@ -101,15 +101,16 @@ void Watcher::Add(Report report) {
 
 void Watcher::Check(std::span<const chr_endpoint> endpoints, uint32_t origin, std::string_view message) {
   Report report{CHR_OK, {}, origin, std::string(message)};
-  if (endpoints.empty()) Breach("on_endpoints is never empty");
+  if (endpoints.empty()) Breach("DI-3: on_endpoints is never empty");
   if (origin > CHR_DISCOVERY_FALLBACK) Breach("the origin " + std::to_string(origin) + " is none of the header's");
-  if (origin != CHR_DISCOVERY_FRESH && message.empty()) Breach("a report that is not fresh says why");
+  if (origin != CHR_DISCOVERY_FRESH && message.empty()) Breach("DI-5: a report that is not fresh says why");
   std::pair<uint64_t, std::string_view> last;
   for (const chr_endpoint& endpoint : endpoints) {
     const std::pair<uint64_t, std::string_view> key{endpoint.node_id, sdk::ToView(endpoint.address)};
     report.endpoints.push_back(std::to_string(key.first) + "@" + std::string(key.second));
     if (!IsAddress(key.second)) Breach("'" + std::string(key.second) + "' is no host:port");
-    if (last >= key) Breach("endpoints go up by (node_id, address), without duplicates: " + report.endpoints.back());
+    if (last >= key)
+      Breach("DI-3: endpoints go up by (node_id, address), without duplicates: " + report.endpoints.back());
     last = key;
   }
   Add(std::move(report));

@@ -39,7 +39,7 @@ const chr_log_store& TheTable() {
 Entry CopyEntry(const chr_log_entry& entry) {
   Entry copy{entry.index, entry.term, entry.base_offset, entry.max_timestamp, entry.offset_count, entry.kind, {}};
   for (const chr_buf& buf : std::span(entry.bufs, entry.buf_count)) {
-    if (buf.owner == nullptr) Breach("a payload of a read has no owner");
+    if (buf.owner == nullptr) Breach("LS-26: a payload of a read has no owner");
     copy.payload.append(static_cast<const char*>(buf.data), buf.size);
   }
   return copy;
@@ -78,10 +78,10 @@ void Instance::CreateAndStart(const std::string& data_dir) {
   sink_.on_read = [](void* ctx, uint32_t, uint64_t tag, chr_status status, chr_log_slice slice, chr_str) noexcept {
     auto* me = static_cast<Instance*>(ctx);
     const std::scoped_lock lock(me->mutex_);
-    if (in_call > 0) Breach("on_read from inside a call of the host");
+    if (in_call > 0) Breach("GEN-11: on_read from inside a call of the host");
     const auto it = me->reads_.find(tag);
     if (it == me->reads_.end() || it->second) {
-      Breach("on_read for a read that is not pending");
+      Breach("LS-25: on_read for a read that is not pending");
       return;
     }
     it->second = Answer{status, slice};
@@ -114,10 +114,11 @@ Instance::~Instance() {
   }
   host_->CloseTasks();
   if (lent_blocks_.load() != 0) {
-    Breach(std::to_string(lent_blocks_.load()) + " retained buffers of the host were never released");
+    Breach("GEN-17: " + std::to_string(lent_blocks_.load()) + " retained buffers of the host were never released");
   }
   if (host_->live_buffers() != 0) {
-    Breach(std::to_string(host_->live_buffers()) + " buffers of host memory are still alive after destroy");
+    Breach("GEN-17: " + std::to_string(host_->live_buffers()) +
+           " buffers of host memory are still alive after destroy");
   }
 }
 
@@ -131,10 +132,10 @@ void Instance::Stop(std::chrono::nanoseconds timeout) {
   const std::scoped_lock lock(mutex_);
   stopped_ = true;
   if (status < 0 && host_->fatal() == CHR_OK) {
-    Breach("stop failed with " + std::to_string(status));
+    Breach("PLG-8: stop failed with " + std::to_string(status));
   }
   if (!outstanding_.empty()) {
-    Breach("stop left " + std::to_string(outstanding_.size()) + " accepted operations without a completion");
+    Breach("PLG-8: stop left " + std::to_string(outstanding_.size()) + " accepted operations without a completion");
   }
 }
 
@@ -156,7 +157,7 @@ chr_status Instance::TryOpen(uint64_t id, uint32_t lane, bool create, Group* gro
       Calling([&] { return table_.open_group(self_, id, lane, create ? 1 : 0, &raw, out, &err); });
   message_ = err.message;
   if (status >= 0) {
-    if (raw == nullptr) Breach("open_group succeeded without a group");
+    if (raw == nullptr) Breach("LS-3: open_group succeeded without a group");
     *group = {id, lane, raw};
     open_[raw] = *group;
   }
@@ -222,11 +223,11 @@ chr_status Instance::ReadSlice(const Group& group, chr_log_read what, chr_log_sl
     status = reads_[what.tag]->status;
     *slice = reads_[what.tag]->slice;
   } else if (reads_[what.tag]) {
-    Breach("on_read for a read that did not return CHR_PENDING");
+    Breach("LS-25: on_read for a read that did not return CHR_PENDING");
   }
   reads_.erase(what.tag);
   if ((slice->owner == nullptr) != (slice->count == 0)) {
-    Breach("a slice has an owner if and only if it has entries");
+    Breach("LS-26: a slice has an owner if and only if it has entries");
   }
   return status;
 }

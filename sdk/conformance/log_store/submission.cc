@@ -102,11 +102,11 @@ chr_status Instance::TrySubmit(uint32_t lane, std::span<const GroupOp> ops, std:
   const chr_status status =
       Calling([&] { return table_.submit(self_, lane, arrays.ops().data(), ops.size(), &accepted); });
   if (accepted > ops.size() || (status == CHR_PENDING && accepted != ops.size())) {
-    Breach("submit returned " + std::to_string(status) + " with accepted = " + std::to_string(accepted));
+    Breach("LS-7: submit returned " + std::to_string(status) + " with accepted = " + std::to_string(accepted));
     accepted = ops.size();
   }
   if (status != CHR_PENDING && status != CHR_E_BUSY && status != CHR_E_INVALID && status != CHR_E_FATAL) {
-    Breach("submit may not return " + std::to_string(status));
+    Breach("LS-7: submit may not return " + std::to_string(status));
   }
   const std::scoped_lock lock(mutex_);
   for (size_t i = 0; i < mine.size(); ++i) {
@@ -116,7 +116,7 @@ chr_status Instance::TrySubmit(uint32_t lane, std::span<const GroupOp> ops, std:
     } else if (it != outstanding_.end()) {
       Unregister(it->second.get());
     } else if (i >= accepted) {
-      Breach("an operation that was not accepted has completed");
+      Breach("LS-7: an operation that was not accepted has completed");
     }
   }
   tags->insert(tags->end(), mine.begin(), mine.begin() + static_cast<int64_t>(accepted));
@@ -183,9 +183,9 @@ uint64_t Instance::OutstandingBytes() {
 }
 
 void Instance::Complete(uint32_t lane, std::span<const chr_log_cqe> cqes) {
-  if (in_call > 0) Breach("on_complete from inside a call of the host");
+  if (in_call > 0) Breach("LS-17: on_complete from inside a call of the host");
   const std::scoped_lock lock(mutex_);
-  if (stopped_) Breach("on_complete after stop completed");
+  if (stopped_) Breach("LS-17: on_complete after stop completed");
   for (const chr_log_cqe& cqe : cqes) {
     CompleteOne(lane, cqe);
   }
@@ -195,14 +195,15 @@ void Instance::Complete(uint32_t lane, std::span<const chr_log_cqe> cqes) {
 void Instance::CompleteOne(uint32_t lane, const chr_log_cqe& cqe) {
   const auto it = outstanding_.find(cqe.tag);
   if (it == outstanding_.end()) {
-    Breach(results_.contains(cqe.tag) ? "an operation completed twice" : "a completion with an unknown tag");
+    Breach(results_.contains(cqe.tag) ? "LS-17: an operation completed twice"
+                                      : "LS-17: a completion with an unknown tag");
     return;
   }
   InFlight& op = *it->second;
-  if (op.lane != lane) Breach("a completion names another lane than its operation");
+  if (op.lane != lane) Breach("LS-17: a completion names another lane than its operation");
   if (cqe.status > CHR_OK) Breach("a completion's status is CHR_OK or an error");
   if ((cqe.status < 0 || op.is_barrier) && cqe.last_index != 0) {
-    Breach("last_index of a failure or of a barrier must be 0");
+    Breach("LS-19: last_index of a failure or of a barrier must be 0");
   }
   CheckOrder(op, cqe.status);
   results_[cqe.tag] = {cqe.status, cqe.last_index};
@@ -214,15 +215,15 @@ void Instance::CheckOrder(const InFlight& op, chr_status status) {
   if (op.is_barrier) {
     for (const auto& [tag, other] : outstanding_) {
       if (tag < op.tag && other->lane == op.lane && status == CHR_OK) {
-        Breach("a barrier completed before an earlier operation of its lane");
+        Breach("LS-14: a barrier completed before an earlier operation of its lane");
       }
     }
     return;
   }
   const auto& order = order_[op.group.raw];
-  if (order.front() != op.tag) Breach("completions of a group are not in the order of submission");
+  if (order.front() != op.tag) Breach("LS-17: completions of a group are not in the order of submission");
   if (op.must_fail && status != CHR_E_CANCELLED && status != CHR_E_FATAL) {
-    Breach("an operation in flight behind a failed one of its group completed with " + std::to_string(status));
+    Breach("LS-18: an operation in flight behind a failed one of its group completed with " + std::to_string(status));
   }
   if (status < 0) {
     for (const uint64_t tag : order) {

@@ -84,14 +84,14 @@ std::string Reading::message() {
 }
 
 void Reading::OnData(std::span<const chr_buf> bufs) {
-  if (in_call > 0) Breach("on_data from inside a call of the host");
+  if (in_call > 0) Breach("SS-3: on_data from inside a call of the host");
   if (inside_.fetch_add(1) != 0) Breach("calls of one get never overlap");
   {
     const std::scoped_lock lock(mutex_);
-    if (end_) Breach("on_data after on_end");
-    if (closed_ && ++data_after_close_ > 1) Breach("more than one on_data after get_close");
+    if (end_) Breach("SS-13: on_data after on_end");
+    if (closed_ && ++data_after_close_ > 1) Breach("SS-12: more than one on_data after get_close");
     for (const chr_buf& buf : bufs) {
-      if (buf.size > credit_) Breach("on_data delivers never more than the credit that was granted");
+      if (buf.size > credit_) Breach("SS-11: on_data delivers never more than the credit that was granted");
       credit_ -= std::min<uint64_t>(credit_, buf.size);
       bytes_.append(static_cast<const char*>(buf.data), buf.size);
       if (buf.owner != nullptr && buffers_++ % 3 == 0) Keep(buf);
@@ -107,10 +107,10 @@ void Reading::Keep(const chr_buf& buf) {
 }
 
 void Reading::OnEnd(chr_status status, chr_str message) {
-  if (in_call > 0) Breach("on_end from inside a call of the host");
+  if (in_call > 0) Breach("SS-3: on_end from inside a call of the host");
   if (inside_.fetch_add(1) != 0) Breach("calls of one get never overlap");
   const std::scoped_lock lock(mutex_);
-  if (end_) Breach("on_end came twice");
+  if (end_) Breach("SS-13: on_end came twice");
   inside_.fetch_sub(1);
   end_ = status;
   message_ = sdk::ToView(message);

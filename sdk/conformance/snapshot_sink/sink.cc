@@ -64,7 +64,8 @@ Sink::~Sink() {
   Calling([&] { ThePlugin().destroy(self_); });
   host_->CloseTasks();
   if (host_->live_buffers() != 0) {
-    Breach(std::to_string(host_->live_buffers()) + " buffers of host memory are still alive after destroy");
+    Breach("GEN-17: " + std::to_string(host_->live_buffers()) +
+           " buffers of host memory are still alive after destroy");
   }
   if (host_->fatal() != CHR_OK) Breach("the sink declared itself poisoned, which no failure of a sink may do");
 }
@@ -75,7 +76,7 @@ void Sink::Stop(std::chrono::nanoseconds timeout) {
   DoneWaiter done;
   const auto timeout_ns = static_cast<uint64_t>(timeout.count());
   const chr_status status = done.Resolve(Calling([&] { return ThePlugin().stop(self_, timeout_ns, done.Raw()); }));
-  if (status < 0) Breach("stop failed with " + std::to_string(status));
+  if (status < 0) Breach("PLG-8: stop failed with " + std::to_string(status));
 }
 
 chr_snapshot_caps Sink::Caps() {
@@ -114,14 +115,14 @@ std::unique_ptr<Operation> Sink::StartWrite(chr_put* put, std::string_view bytes
   operation->returned_ = Calling([&] {
     return table_.put_write(self_, put, operation->bufs_.data(), operation->bufs_.size(), operation->done_.Raw());
   });
-  if (operation->returned_ == CHR_OK) Breach("put_write returned CHR_OK, it must be CHR_PENDING or an error");
+  if (operation->returned_ == CHR_OK) Breach("GEN-11: put_write returned CHR_OK, it must be CHR_PENDING or an error");
   return operation;
 }
 
 std::unique_ptr<Operation> Sink::StartCommit(chr_put* put, uint64_t size, uint32_t crc32c) {
   auto operation = std::make_unique<Operation>();
   operation->returned_ = Calling([&] { return table_.put_commit(self_, put, size, crc32c, operation->done_.Raw()); });
-  if (operation->returned_ == CHR_OK) Breach("put_commit returned CHR_OK, it must be CHR_PENDING or an error");
+  if (operation->returned_ == CHR_OK) Breach("GEN-11: put_commit returned CHR_OK, it must be CHR_PENDING or an error");
   return operation;
 }
 
@@ -167,14 +168,14 @@ std::vector<Object> Sink::List(const std::string& prefix) {
   DoneWaiter done;
   const auto each = [](void* ctx, const chr_object* object) noexcept {
     auto* me = static_cast<Listing*>(ctx);
-    if (me->inside.fetch_add(1) != 0) Breach("list: `each` is called from one thread at a time");
-    if (in_call > 0) Breach("list: `each` was called from inside the call of the host");
+    if (me->inside.fetch_add(1) != 0) Breach("SS-14: list: `each` is called from one thread at a time");
+    if (in_call > 0) Breach("SS-3: list: `each` was called from inside the call of the host");
     me->objects.push_back({std::string(sdk::ToView(object->key)), object->size, object->created_ns});
     me->inside.fetch_sub(1);
   };
   const chr_status returned =
       Calling([&] { return table_.list(self_, sdk::ToStr(prefix), each, &listing, done.Raw()); });
-  if (returned == CHR_OK) Breach("list returned CHR_OK, it must be CHR_PENDING or an error");
+  if (returned == CHR_OK) Breach("GEN-11: list returned CHR_OK, it must be CHR_PENDING or an error");
   if (const chr_status status = done.Resolve(returned); status < 0) {
     Breach("list of '" + prefix + "' failed with " + std::to_string(status) + ": " + done.message());
   }
@@ -182,7 +183,8 @@ std::vector<Object> Sink::List(const std::string& prefix) {
     const std::string& key = listing.objects[i].key;
     if (!key.starts_with(prefix)) Breach("list of '" + prefix + "' names " + key + ", which has another prefix");
     if (i > 0 && listing.objects[i - 1].key >= key) {
-      Breach("list goes up bytewise and names no key twice, but " + key + " follows " + listing.objects[i - 1].key);
+      Breach("SS-14: list goes up bytewise and names no key twice, but " + key + " follows " +
+             listing.objects[i - 1].key);
     }
   }
   return std::move(listing.objects);

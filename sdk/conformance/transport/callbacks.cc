@@ -57,8 +57,8 @@ chr_transport_sink Node::MakeSink(Node* node) {
 }
 
 void Node::CheckCallback(const char* name) {
-  if (in_call > 0) Breach(std::string(name) + ": no callback from inside a call of the host");
-  if (stopped_) Breach(std::string(name) + ": nothing is delivered after stop");
+  if (in_call > 0) Breach("TR-3: " + std::string(name) + ": no callback from inside a call of the host");
+  if (stopped_) Breach("PLG-8: " + std::string(name) + ": nothing is delivered after stop");
 }
 
 chr_status Node::OnHello(uint64_t peer, chr_str identity, chr_str hello, chr_error* err) {
@@ -79,13 +79,13 @@ void Node::OnPeer(uint64_t peer, int32_t up, chr_status status, chr_str why) {
   CheckCallback("on_peer");
   {
     const auto guard = lock();
-    if (!in_peer_.insert(peer).second) Breach("on_peer: calls of one peer never overlap");
+    if (!in_peer_.insert(peer).second) Breach("TR-15: on_peer: calls of one peer never overlap");
   }
   std::this_thread::yield();
   const auto guard = lock();
   in_peer_.erase(peer);
   events[peer].push_back({up != 0, status, Copied(why)});
-  if (up == 0 && status >= 0) Breach("on_peer: a peer that is down has a status that says why");
+  if (up == 0 && status >= 0) Breach("TR-15: on_peer: a peer that is down has a status that says why");
   changed_.notify_all();
 }
 
@@ -134,14 +134,15 @@ const chr_stream_events* StreamEnd::events() {
   events_.on_data = [](void* ctx, const chr_buf* bufs, size_t count) noexcept {
     auto* me = static_cast<StreamEnd*>(ctx);
     me->node_.CheckCallback("on_data");
-    if (me->in_event_.exchange(true)) Breach("stream events: calls of one stream never overlap");
+    if (me->in_event_.exchange(true)) Breach("TR-18: stream events: calls of one stream never overlap");
     {
       const auto guard = me->node_.lock();
-      if (me->ended) Breach("on_data: on_end is the last call");
+      if (me->ended) Breach("TR-21: on_data: on_end is the last call");
       if (me->keep) me->received += Joined(bufs, count);
       me->received_bytes += BytesOf(bufs, count);
       // One write is admitted while any credit is left.
-      if (me->received_bytes >= me->granted + (1 << 20)) Breach("on_data: no more than the credit and one write");
+      if (me->received_bytes >= me->granted + (1 << 20))
+        Breach("TR-19: on_data: no more than the credit and one write");
       me->node_.changed_.notify_all();
     }
     me->in_event_ = false;
@@ -149,10 +150,10 @@ const chr_stream_events* StreamEnd::events() {
   events_.on_writable = [](void* ctx) noexcept {
     auto* me = static_cast<StreamEnd*>(ctx);
     me->node_.CheckCallback("on_writable of a stream");
-    if (me->in_event_.exchange(true)) Breach("stream events: calls of one stream never overlap");
+    if (me->in_event_.exchange(true)) Breach("TR-18: stream events: calls of one stream never overlap");
     {
       const auto guard = me->node_.lock();
-      if (me->ended) Breach("on_writable: on_end is the last call");
+      if (me->ended) Breach("TR-21: on_writable: on_end is the last call");
       ++me->writable;
       me->node_.changed_.notify_all();
     }
@@ -161,10 +162,10 @@ const chr_stream_events* StreamEnd::events() {
   events_.on_end = [](void* ctx, chr_status status, chr_str message) noexcept {
     auto* me = static_cast<StreamEnd*>(ctx);
     me->node_.CheckCallback("on_end");
-    if (me->in_event_.exchange(true)) Breach("stream events: calls of one stream never overlap");
+    if (me->in_event_.exchange(true)) Breach("TR-18: stream events: calls of one stream never overlap");
     {
       const auto guard = me->node_.lock();
-      if (me->ended) Breach("on_end: exactly once for every stream");
+      if (me->ended) Breach("TR-21: on_end: exactly once for every stream");
       me->ended = true;
       me->end_status = status;
       me->end_message = Copied(message);
@@ -194,7 +195,7 @@ void StreamEnd::WriteAll(std::string_view bytes, size_t piece) {
       continue;
     }
     if (status != CHR_E_BUSY) {
-      Breach("stream_write: taken or CHR_E_BUSY while the stream lasts, not " + std::to_string(status));
+      Breach("TR-18: stream_write: taken or CHR_E_BUSY while the stream lasts, not " + std::to_string(status));
       throw std::runtime_error("stream_write failed");
     }
     node_.Await("stream_write: on_writable follows CHR_E_BUSY once there is credit",

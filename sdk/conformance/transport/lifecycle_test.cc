@@ -64,7 +64,7 @@ TEST(Lifecycle, StopsWhileManyThreadsSend) {
         for (uint64_t i = 0; !stop; ++i) {
           const chr_status status = a->Send(2, static_cast<uint32_t>(t) % CHR_LANE_COUNT, Payload(i, 1000));
           if (status < 0 && status != CHR_E_BUSY && status != CHR_E_CLOSED && status != CHR_E_NOT_FOUND) {
-            Breach("send: while stopping, CHR_E_CLOSED, not " + std::to_string(status));
+            Breach("TR-10: send: while stopping, CHR_E_CLOSED, not " + std::to_string(status));
           }
         }
       });

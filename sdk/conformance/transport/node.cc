@@ -40,9 +40,9 @@ Node::Node(NodeSetup setup) : setup_(std::move(setup)) {
     throw std::runtime_error("no instance");
   }
   caps_.struct_size = sizeof(caps_);
-  if (table_.caps(self_, &caps_) < 0) Breach("caps: valid after create");
+  if (table_.caps(self_, &caps_) < 0) Breach("TR-6: caps: valid after create");
   char address[256] = {};
-  if (table_.bound_address(self_, address, sizeof(address)) < 0) Breach("bound_address: valid after start");
+  if (table_.bound_address(self_, address, sizeof(address)) < 0) Breach("TR-7: bound_address: valid after start");
   address_ = address;
 }
 
@@ -57,11 +57,12 @@ Node::~Node() {
   }
   host_->CloseTasks();
   if (lent_blocks_.load() != 0) {
-    Breach("send: the plugin releases every buffer that it retained; " + std::to_string(lent_blocks_.load()) +
+    Breach("GEN-17: send: the plugin releases every buffer that it retained; " + std::to_string(lent_blocks_.load()) +
            " were not");
   }
   if (host_->live_buffers() != 0) {
-    Breach(std::to_string(host_->live_buffers()) + " buffers of host memory are still alive after destroy");
+    Breach("GEN-17: " + std::to_string(host_->live_buffers()) +
+           " buffers of host memory are still alive after destroy");
   }
 }
 
@@ -70,11 +71,11 @@ void Node::Stop(std::chrono::nanoseconds timeout) {
   DoneWaiter done;
   const auto timeout_ns = static_cast<uint64_t>(timeout.count());
   const chr_status status = done.Resolve(Calling([&] { return ThePlugin().stop(self_, timeout_ns, done.Raw()); }));
-  if (status < 0) Breach("stop failed with " + std::to_string(status));
+  if (status < 0) Breach("PLG-8: stop failed with " + std::to_string(status));
   stopped_ = true;
   const auto guard = lock();
   for (const auto& stream : streams_) {
-    if (!stream->ended) Breach("stop: every stream ends with on_end, exactly once");
+    if (!stream->ended) Breach("TR-21: stop: every stream ends with on_end, exactly once");
   }
 }
 
@@ -113,7 +114,7 @@ void Node::SendAll(uint64_t peer, uint32_t lane, std::string_view frame) {
     const chr_status status = Send(peer, lane, frame);
     if (status >= 0) return;
     if (status != CHR_E_BUSY) {
-      Breach("send: a frame within the caps to a connected peer is queued or CHR_E_BUSY, not " +
+      Breach("TR-10: send: a frame within the caps to a connected peer is queued or CHR_E_BUSY, not " +
              std::to_string(status));
       throw std::runtime_error("send failed");
     }
@@ -140,7 +141,7 @@ std::shared_ptr<StreamEnd> Node::OpenStream(uint64_t peer, std::string_view head
     const auto guard = lock();
     std::erase(streams_, end);
   }
-  if (status == nullptr) Breach("stream_open to a connected peer failed with " + std::to_string(opened));
+  if (status == nullptr) Breach("TR-17: stream_open to a connected peer failed with " + std::to_string(opened));
   return nullptr;
 }
 

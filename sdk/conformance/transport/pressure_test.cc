@@ -24,7 +24,7 @@ uint64_t FillUp(Node& from, uint64_t peer, uint32_t lane, size_t size) {
     if (status >= 0) {
       ++taken;
     } else if (status != CHR_E_BUSY) {
-      Breach("send: CHR_OK or CHR_E_BUSY while connected, not " + std::to_string(status));
+      Breach("TR-10: send: CHR_OK or CHR_E_BUSY while connected, not " + std::to_string(status));
       return taken;
     } else if (!from.Becomes([&] { return from.writable[{peer, lane}] > before; }, std::chrono::milliseconds(500))) {
       return taken;
