@@ -10,6 +10,7 @@ import functools
 import http.client
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -23,12 +24,17 @@ LOG_STORE = os.environ.get("CHRONIK_TEST_LOG_STORE")
 
 
 def free_ports(count):
-    """Ports that nobody listens on now; asked for together, so that they differ."""
+    """Ports that nobody listens on now; asked for together, so that they differ. Below those that the system gives to
+    outgoing connections: a broker may be started, or started again, much later."""
+    first_given = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+        ports = []
+        while len(ports) < count:
+            s = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", random.randrange(10000, first_given)))
+                ports.append(s.getsockname()[1])
+        return ports
 
 
 def wait_until(condition, seconds, what):
