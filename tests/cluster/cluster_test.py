@@ -29,7 +29,7 @@ class Cluster:
         ports = free_ports(2 * size)
         peers = [f'{{ id = {i + 1}, addr = "127.0.0.1:{ports[i]}", rpc_addr = "127.0.0.1:{ports[size + i]}" }}'
                  for i in range(size)]
-        config = self.root / "cluster.toml"
+        self.config = config = self.root / "cluster.toml"
         config.write_text("[cluster]\nenabled = true\n" + more + "[cluster.peers]\nnodes = [\n  " + ",\n  ".join(peers) + "\n]\n")
         self.nodes = {}
         for i in range(size):
@@ -265,7 +265,8 @@ class Startup(unittest.TestCase):
     def test_another_nodes_data_directory_is_refused_untouched(self):
         with Cluster() as cluster:
             cluster.nodes[3].kill()
-            other = Chronikd(args=[*cluster.nodes[3].args[:-1], "2"], data_dir=cluster.nodes[3].root)
+            other = Chronikd(args=["--cluster-config", str(cluster.config), "--node-id", "2"],
+                             data_dir=cluster.nodes[3].root)
             with self.assertRaises(AssertionError):
                 other.start()
             self.assertIn("belongs to node 3, and this is node 2", other.log)
