@@ -90,7 +90,8 @@ uint64_t TaskPool::Schedule(Duration delay, Duration period, UniqueFunction<void
 }
 
 void TaskPool::Cancel(uint64_t id) {
-  Timer cancelled;  // destroyed outside the lock
+  if (id == 0) return;  // no timer has it, and while none runs it would be waited for as the one that does
+  Timer cancelled;      // destroyed outside the lock
   std::unique_lock lock(mutex_);
   if (const auto found = timers_.find(id); found != timers_.end()) {
     due_.erase({found->second.due, id});

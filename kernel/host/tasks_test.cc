@@ -210,5 +210,14 @@ TEST(TaskPool, CancelRacesWithFiring) {
   }
 }
 
+TEST(TaskPoolCancel, OfNoTimerReturnsAtOnceAlsoAfterOthersRan) {
+  TaskPool pool;
+  pool.Cancel(0);
+  std::promise<void> ran;
+  ASSERT_NE(pool.Schedule(Duration(0), Duration(0), [&ran] { ran.set_value(); }), 0u);
+  ran.get_future().wait();
+  pool.Cancel(0);
+}
+
 }  // namespace
 }  // namespace chronik::host
