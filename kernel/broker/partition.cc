@@ -129,22 +129,23 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   proposal.body = std::move(records);
 
   const Offset base_offset = replica_.log_end_offset();
-  auto index = std::make_shared<LogIndex>();  // known once Propose returned; the waiter runs later
   // Shared by the two ways out: refused at once, or answered later.
   auto shared_done = std::make_shared<Callback<ProduceOutcome>>(std::move(done));
   const auto wait = acks == Acks::kAll      ? replica::WaitFor::kCommitted
                     : acks == Acks::kLeader ? replica::WaitFor::kDurable
                                             : replica::WaitFor::kNothing;
+  // Known once Propose returned; the waiter runs later. Hardly ever needed, so hardly ever allocated.
+  const bool beyond_majority = wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
+  const auto index = beyond_majority ? std::make_shared<LogIndex>() : nullptr;
   const auto proposed = replica_.Propose(
-      std::move(proposal), wait, [this, wait, index, shared_done, base_offset, log_append_time_ms](Status status) {
+      std::move(proposal), wait, [this, index, shared_done, base_offset, log_append_time_ms](Status status) {
         ProduceOutcome outcome = status.ok() ? Accepted(base_offset, log_append_time_ms) : Refusal(status.error());
-        const bool early = status.ok() && wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
-        if (!early || CopiesOf(*index) >= static_cast<size_t>(settings_.min_insync_replicas))
+        if (!index || !status.ok() || CopiesOf(*index) >= static_cast<size_t>(settings_.min_insync_replicas))
           return (*shared_done)(std::move(outcome));
         pending_in_sync_.push_back({*index, std::move(*shared_done), std::move(outcome)});
       });
   if (!proposed.ok()) return (*shared_done)(Refusal(proposed.error()));
-  *index = proposed->first;
+  if (index) *index = proposed->first;
   CHRONIK_CHECK(proposed->base_offset == base_offset)
       << "promised offset " << base_offset << ", got " << proposed->base_offset;
   if (info.has_producer_id()) {
