@@ -57,13 +57,17 @@ Instance::Instance(const std::string& data_dir) {
 
 Instance::Instance(const std::string& data_dir, MayFail) { CreateAndStart(data_dir); }
 
+// Gives the plugin's other threads time to answer CHR_E_FATAL before the host has heard fatal() (LS-21).
+static void BeSlow() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
+
 void Instance::CreateAndStart(const std::string& data_dir) {
   table_ = sdk::CopyIn(TheTable());
   const chr_plugin& plugin = ThePlugin();
   host_ = std::make_unique<sdk::testing::FakeHost>(
       sdk::testing::FakeHostSetup{.option_table = {plugin.options, plugin.option_count},
                                   .options = Options().plugin_options,
-                                  .data_dir = data_dir});
+                                  .data_dir = data_dir,
+                                  .on_fatal = &BeSlow});
   sink_.struct_size = sizeof(sink_);
   sink_.ctx = this;
   sink_.on_complete = [](void* ctx, uint32_t lane, const chr_log_cqe* cqes, size_t count, chr_str) noexcept {

@@ -7,9 +7,13 @@
 #include "store.h"
 
 void Poison(store* s, const char* why) {
-  if (atomic_exchange(&s->poisoned, true)) return;
-  const chr_str text = {why, strlen(why)};
-  s->log->fatal(s->host, CHR_E_IO, text);
+  pthread_mutex_lock(&s->poisoning);
+  if (!atomic_load(&s->poisoned)) {
+    const chr_str text = {why, strlen(why)};
+    s->log->fatal(s->host, CHR_E_IO, text);
+    atomic_store(&s->poisoned, true); /* LS-21: no call answers CHR_E_FATAL before the host has heard */
+  }
+  pthread_mutex_unlock(&s->poisoning);
 }
 
 /* Room in the group's log, then the frame. */

@@ -65,6 +65,7 @@ static void Destroy(void* self) {
   pthread_cond_destroy(&s->quiet);
   pthread_cond_destroy(&s->work);
   pthread_mutex_destroy(&s->mutex);
+  pthread_mutex_destroy(&s->poisoning);
   free(s);
 }
 
@@ -76,6 +77,7 @@ static chr_status Create(const chr_host* host, const char* iface_id, void** self
   s->dir_fd = -1;
   s->queue_end = &s->queue;
   pthread_mutex_init(&s->mutex, NULL);
+  pthread_mutex_init(&s->poisoning, NULL);
   pthread_cond_init(&s->work, NULL);
   pthread_cond_init(&s->quiet, NULL);
   s->task = host->get_service(host, CHR_HOST_TASK_1);

@@ -63,6 +63,7 @@ typedef struct store {
   uint64_t max_inflight_bytes;
   uint64_t compact_bytes;
   atomic_bool poisoned;
+  pthread_mutex_t poisoning; /* the one that is held while the host is called: its fatal() */
 
   pthread_t committer;
   bool running;

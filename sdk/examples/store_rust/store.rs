@@ -120,7 +120,8 @@ pub struct Store {
     pub dir: PathBuf,
     pub max_inflight_bytes: u64,
     pub compact_bytes: u64,
-    pub poisoned: AtomicBool,
+    poisoned: AtomicBool,
+    poisoning: Mutex<()>, // the one that is held while the host is called: its fatal()
     pub state: Mutex<State>,
     pub work: Condvar, // the queue is not empty, or it stops
     quiet: Condvar,    // a read has ended
@@ -145,6 +146,7 @@ impl Store {
             max_inflight_bytes,
             compact_bytes,
             poisoned: AtomicBool::new(false),
+            poisoning: Mutex::new(()),
             state: Mutex::new(state),
             work: Condvar::new(),
             quiet: Condvar::new(),
@@ -162,8 +164,10 @@ impl Store {
 
     /// The instance is over: nobody knows what is on the disk.
     pub fn poison(&self, why: &str) {
-        if !self.poisoned.swap(true, Ordering::SeqCst) {
+        let _one = self.poisoning.lock();
+        if !self.is_poisoned() {
             (self.host.log.fatal)(self.host.raw, E_IO, Str::of(why));
+            self.poisoned.store(true, Ordering::SeqCst); // LS-21: no call answers E_FATAL before the host has heard
         }
     }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,11 +53,12 @@ class TempDir {
 struct FakeHostSetup {
   std::span<const chr_option> option_table = {};
   std::map<std::string, std::string> options = {};
-  std::string data_dir = {};        // empty: a temporary one
-  size_t post_threads = 1;          // 0: the test calls RunTasks
-  size_t blocking_threads = 4;      // 0: likewise
-  bool simulated_time = false;      // the test calls Advance
-  uint64_t budget_bytes = 1 << 30;  // buf_alloc answers CHR_E_NO_MEMORY above it
+  std::string data_dir = {};            // empty: a temporary one
+  size_t post_threads = 1;              // 0: the test calls RunTasks
+  size_t blocking_threads = 4;          // 0: likewise
+  bool simulated_time = false;          // the test calls Advance
+  uint64_t budget_bytes = 1 << 30;      // buf_alloc answers CHR_E_NO_MEMORY above it
+  std::function<void()> on_fatal = {};  // called by fatal() before it records the status, on the plugin's thread
 };
 
 // Destroy it after the plugin's instance. Every member: any thread.
@@ -72,6 +74,7 @@ class FakeHost {
       : budget_bytes_(setup.budget_bytes),
         options_(setup.option_table, std::move(setup.options)),
         data_dir_(setup.data_dir.empty() ? temp_dir_.path() : std::move(setup.data_dir)),
+        on_fatal_(std::move(setup.on_fatal)),
         timers_(setup.simulated_time),
         post_(setup.post_threads),
         blocking_(setup.blocking_threads) {
@@ -166,6 +169,7 @@ class FakeHost {
     me.logs_.push_back({level, std::string(ToView(text))});
   }
   static void LogFatal(const chr_host* host, chr_status status, chr_str why) noexcept {
+    if (Of(host).on_fatal_) Of(host).on_fatal_();
     chr_status none = CHR_OK;
     Of(host).fatal_.compare_exchange_strong(none, status);
     LogWrite(host, CHR_LOG_ERROR, why, nullptr, 0);
@@ -259,6 +263,7 @@ class FakeHost {
   std::atomic<int64_t> live_buffers_{0};
   std::atomic<uint64_t> live_bytes_{0};
   std::atomic<chr_status> fatal_{CHR_OK};
+  const std::function<void()> on_fatal_;
   mutable std::mutex mutex_;
   std::vector<LogLine> logs_;
   std::map<std::string, size_t> handles_;
