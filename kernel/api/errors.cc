@@ -43,6 +43,7 @@ protocol::KafkaError ToKafkaError(ErrorCode code) {
     case ErrorCode::kCoordinatorNotAvailable: return kCoordinatorNotAvailable;
     case ErrorCode::kThrottled: return kThrottlingQuotaExceeded;
     case ErrorCode::kUnsupportedVersion: return kUnsupportedVersion;
+    case ErrorCode::kReplacedBroker: return kDuplicateBrokerRegistration;
     case ErrorCode::kUnauthorized: return kClusterAuthorizationFailed;
     case ErrorCode::kNotFound: return kResourceNotFound;
     // Retriable with a metadata refresh: another replica may have it.

@@ -3,6 +3,11 @@
 
 namespace chronik {
 
+std::ostream& operator<<(std::ostream& out, ReplicaId id) {
+  out << id.node();
+  return id.generation() == 0 ? out : out << '.' << id.generation();
+}
+
 std::string TopicId::ToString() const {
   static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::string out;

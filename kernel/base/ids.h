@@ -43,6 +43,22 @@ using ProducerId = Id<struct ProducerIdTag, int64_t>;    // idempotent producer;
 
 inline constexpr GroupId kMetaGroup{1};
 
+// A member of Raft groups: one life of a node. A node whose disk was lost comes back as another member, which has
+// promised nothing (KIP-853 calls a life by its directory id). Generation 0: the node founded the cluster.
+struct ReplicaId {
+  uint64_t value{};  // stored and sent: generation << 32 | node
+
+  constexpr ReplicaId() = default;
+  constexpr explicit ReplicaId(uint64_t v) : value(v) {}
+  constexpr ReplicaId(NodeId node, uint32_t generation) : value(uint64_t{generation} << 32 | node.value) {}
+
+  constexpr NodeId node() const { return NodeId(value & UINT32_MAX); }
+  constexpr uint32_t generation() const { return static_cast<uint32_t>(value >> 32); }
+  friend constexpr auto operator<=>(ReplicaId, ReplicaId) = default;
+  friend std::ostream& operator<<(std::ostream& out, ReplicaId id);  // "3", or "3.1" if it is of generation 1
+};
+inline constexpr NodeId kMaxNodeId{INT32_MAX};  // a Kafka broker id
+
 // A topic's identity; a topic deleted and created again under one name gets a new one. All zero = none.
 struct TopicId {
   std::array<uint8_t, 16> bytes{};
@@ -53,6 +69,11 @@ struct TopicId {
 };
 
 }  // namespace chronik
+
+template <>
+struct std::hash<chronik::ReplicaId> {
+  size_t operator()(chronik::ReplicaId id) const noexcept { return std::hash<uint64_t>{}(id.value); }
+};
 
 template <class Tag, class T>
 struct std::hash<chronik::Id<Tag, T>> {

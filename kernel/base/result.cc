@@ -44,6 +44,7 @@ std::string_view ErrorCodeName(ErrorCode code) {
     CHRONIK_NAME(kThrottled, "throttled");
     CHRONIK_NAME(kUnsupportedVersion, "unsupported version");
     CHRONIK_NAME(kUnauthorized, "unauthorized");
+    CHRONIK_NAME(kReplacedBroker, "replaced broker");
     CHRONIK_NAME(kNotFound, "not found");
     CHRONIK_NAME(kCorrupt, "corrupt data");
     CHRONIK_NAME(kStorage, "storage error");

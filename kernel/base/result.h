@@ -54,6 +54,7 @@ enum class ErrorCode {
   kThrottled,
   kUnsupportedVersion,
   kUnauthorized,
+  kReplacedBroker,  // another data directory has its place in the cluster
   kNotFound,
   kCorrupt,  // stored bytes fail their checksum
   kStorage,  // disk error; this replica no longer works

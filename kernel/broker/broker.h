@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -170,8 +171,22 @@ struct Settings {
   int32_t min_insync_replicas = 1;  // a topic's min.insync.replicas unless set; never more than it has replicas
   std::chrono::milliseconds replica_lag_max{10000};
   uint64_t replica_lag_max_entries = 1000;
-  std::vector<NodeId> founders;  // the metadata group's first voters; empty: this node alone, no cluster
+  // Who may found the cluster, this node included, ascending; one that is founded already is joined. Empty: this node
+  // alone, no cluster.
+  std::vector<NodeId> founders;
+  std::string rpc_address;                         // where other nodes reach this one
+  std::map<NodeId, std::string> peer_addresses;    // where it looks for them until it hears better
   std::chrono::milliseconds join_timeout{300000};  // for a majority of the founders to be there
+};
+
+// Which life of its node this broker is (ids.h: ReplicaId), as it is remembered outside of the log store: a store that
+// lost its disk must not be taken for what it was.
+struct Life {
+  uint64_t incarnation = 0;            // of the data directory
+  std::optional<uint32_t> generation;  // nullopt: it takes no part yet, and has promised nothing
+  std::vector<NodeId> founders;        // generation 0: the metadata group's first voters, as they were then
+  bool established = false;            // the log store has held the metadata
+  friend bool operator==(const Life&, const Life&) = default;
 };
 
 template <class T>

@@ -28,18 +28,26 @@ constexpr ShardId kHome(0);
 class ClusterTest : public testing::Test {
  protected:
   struct Node {
-    Node(TestThreads& threads, NodeId node_id)
-        : id(node_id), disk_thread(threads.Add()), control(threads.Add()), disk(disk_thread) {
+    Node(TestThreads& threads, NodeId node_id) : id(node_id), disk_thread(threads.Add()), control(threads.Add()) {
       for (int i = 0; i < 2; ++i) shards.push_back(&threads.Add());
+      NewDisk();
     }
+    // Empty, and whatever was remembered beside the log is gone too.
+    void NewDisk() {
+      disk = std::make_unique<log::TestLogStore>(disk_thread);
+      life = {++incarnations, std::nullopt, {}, false};
+    }
+    static inline uint64_t incarnations = 0;
     const NodeId id;
     TestThreads::Thread& disk_thread;
     TestThreads::Thread& control;
     std::vector<TestThreads::Thread*> shards;
-    log::TestLogStore disk;
+    std::unique_ptr<log::TestLogStore> disk;
     std::unique_ptr<log::LogStore> store;
     std::unique_ptr<LocalBroker> broker;
     std::optional<Status> started;
+    Life life;
+    std::optional<Error> fatal;
   };
 
   ClusterTest() : network_thread_(threads_.Add()), network_(network_thread_) {
@@ -48,15 +56,19 @@ class ClusterTest : public testing::Test {
   ~ClusterTest() override {
     for (auto& [id, node] : nodes_) {
       if (node->broker) Stop(id);
+      EXPECT_FALSE(node->fatal) << node->fatal->message;
     }
   }
 
   void Start(uint64_t id) {
+    if (!nodes_.contains(id)) nodes_.emplace(id, std::make_unique<Node>(threads_, NodeId(id)));
     Node& node = *nodes_.at(id);
     Settings settings;
     settings.node_id = node.id;
     settings.port = static_cast<uint16_t>(9000 + id);
     settings.founders = {NodeId(1), NodeId(2), NodeId(3)};
+    if (id > 3) settings.founders.push_back(NodeId(id));
+    settings.rpc_address = "test:" + std::to_string(id);
     settings.tick = milliseconds(25);
     settings.heartbeat_ticks = 4;
     settings.election_ticks = 40;
@@ -67,8 +79,8 @@ class ClusterTest : public testing::Test {
     LocalBroker::Environment environment;
     environment.shards.assign(node.shards.begin(), node.shards.end());
     node.store = std::make_unique<log::LogStore>(environment.shards);
-    ASSERT_TRUE(node.store->Attach(log::TestLogStore::table(), &node.disk).ok());
-    node.disk.Start(node.store->sink());
+    ASSERT_TRUE(node.store->Attach(log::TestLogStore::table(), node.disk.get()).ok());
+    node.disk->Start(node.store->sink());
     environment.control = &node.control;
     environment.store = node.store.get();
     environment.random_id = [this, id] {
@@ -78,7 +90,12 @@ class ClusterTest : public testing::Test {
       return topic;
     };
     environment.random_seed = [id](GroupId group) { return id * 1000 + group.value; };
-    environment.on_fatal = [](const Error& error) { FAIL() << error; };
+    environment.life = node.life;
+    environment.remember = [&node](const Life& life) {
+      node.life = life;
+      return Status();
+    };
+    environment.on_fatal = [&node](const Error& error) { node.fatal = error; };
     node.broker = std::make_unique<LocalBroker>(settings, std::move(environment));
     ASSERT_TRUE(
         node.broker->links()->Attach(cluster::TestTransport::table(), network_.Instance(node.id), 1 << 20).ok());
@@ -253,6 +270,116 @@ TEST_F(ClusterTest, LosesNothingAndGoesOnWhenALeaderDiesAndComesBack) {
   Until([&] { return At(first).image(kHome)->FindTopic("later") != nullptr; });
   EXPECT_FALSE(At(witness).IsAlive(kHome, NodeId(9)));
   EXPECT_TRUE(At(witness).IsAlive(kHome, NodeId(first)));
+}
+
+// A voter that lost its disk has forgotten what it acknowledged. Were it taken for the one that it was, it and the node
+// that was away would elect a leader without what was acknowledged meanwhile.
+TEST_F(ClusterTest, WhoLostItsDiskCannotHelpToElectALeaderThatLacksWhatItAcknowledged) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef partition = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  const uint64_t away = leader % 3 + 1;
+  const uint64_t loses = away % 3 + 1;
+  Stop(away);
+  for (int i = 0; i < 5; ++i) ASSERT_FALSE(Produce(leader, partition, "acked by two").error);
+  Stop(loses);
+  Stop(leader);
+  nodes_.at(loses)->NewDisk();
+  Start(loses);
+  Start(away);
+  threads_.Advance(seconds(30));
+  EXPECT_FALSE(Started(away)) << "nobody may lead: who is there lacks acknowledged entries";
+  EXPECT_FALSE(Started(loses));
+  Start(leader);
+  Until([&] { return Started(loses) && Leader(leader, "t", 0) != 0; });
+  const uint64_t next = Leader(leader, "t", 0);
+  Until([&] { return Fetch(next, partition, Offset(0)).high_watermark == Offset(5); });
+}
+
+TEST_F(ClusterTest, WhoLostItsDiskComesBackAsAnotherLifeAndHasEverythingAgain) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 3));
+  for (int32_t p = 0; p < 3; ++p) {
+    for (int i = 0; i < 5; ++i) ASSERT_FALSE(Produce(Leader(1, "t", p), Ref(1, "t", p), "value").error);
+  }
+  Stop(3);
+  nodes_.at(3)->NewDisk();
+  Start(3);
+  Until([this] { return Started(3); });
+  EXPECT_EQ(nodes_.at(3)->life.generation, 1u);
+  EXPECT_TRUE(nodes_.at(3)->life.established);
+  EXPECT_EQ(At(1).image(kHome)->ReplicaOf(NodeId(3)), ReplicaId(NodeId(3), 1));
+  threads_.Advance(seconds(3));  // until then its former life counts as in sync
+  for (int32_t p = 0; p < 3; ++p)
+    Until([&] { return At(1).in_sync(kHome, Ref(1, "t", p).group).size() == 3; }, seconds(60));
+  // It counts again: with one of the others gone, it is needed for every majority, and may lead.
+  Stop(1);
+  for (int32_t p = 0; p < 3; ++p) {
+    Until([&] { return Leader(2, "t", p) > 1; });
+    const uint64_t leader = Leader(2, "t", p);
+    Until([&] { return Fetch(leader, Ref(2, "t", p), Offset(0)).high_watermark == Offset(5); });
+    EXPECT_FALSE(Produce(leader, Ref(2, "t", p), "after").error);
+  }
+  ASSERT_FALSE(CreateTopic(3, "later", 3));
+  Start(1);
+  Until([this] { return Started(1); });
+  // And a life is kept over a restart.
+  Stop(3);
+  Start(3);
+  Until([this] { return Started(3); });
+  EXPECT_EQ(nodes_.at(3)->life.generation, 1u);
+}
+
+TEST_F(ClusterTest, ALogThatIsGoneUnderAKnownIdentityIsNotTakenForAnEmptyOne) {
+  StartAll();
+  Stop(3);
+  const Life life = nodes_.at(3)->life;
+  nodes_.at(3)->NewDisk();
+  nodes_.at(3)->life = life;
+  Start(3);
+  threads_.Advance(seconds(1));
+  ASSERT_TRUE(nodes_.at(3)->started && !nodes_.at(3)->started->ok());
+  EXPECT_THAT(nodes_.at(3)->started->error().message, HasSubstr("remove identity.json"));
+}
+
+TEST_F(ClusterTest, AnOldDiskThatComesBackAfterItWasReplacedIsRefused) {
+  StartAll();
+  Stop(3);
+  auto disk = std::make_unique<log::TestLogStore>(nodes_.at(3)->disk_thread);
+  std::swap(disk, nodes_.at(3)->disk);
+  const Life life = std::exchange(nodes_.at(3)->life, {99, std::nullopt, {}, false});
+  Start(3);
+  Until([this] { return Started(3); });
+  Stop(3);
+  std::swap(disk, nodes_.at(3)->disk);
+  nodes_.at(3)->life = life;
+  Start(3);
+  threads_.Advance(seconds(61));
+  EXPECT_FALSE(Started(3));
+  EXPECT_THAT(network_.last_refusal, HasSubstr("taken the place"));
+}
+
+TEST_F(ClusterTest, AFourthNodeJoinsLearnsTheMetadataAndTakesPartInNewTopics) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "before", 3));
+  Start(4);
+  Until([this] { return Started(4); });
+  EXPECT_NE(At(4).image(kHome)->FindTopic("before"), nullptr);
+  EXPECT_EQ(At(1).image(kHome)->broker_count(), 4u);
+  EXPECT_EQ(At(1).image(kHome)->metadata_voters().size(), 3u) << "four voters are no better than three";
+  ASSERT_FALSE(CreateTopic(4, "after", 8));
+  threads_.Advance(seconds(1));
+  std::map<uint64_t, int> led;
+  for (int32_t p = 0; p < 8; ++p) {
+    ++led[Leader(1, "after", p)];
+    EXPECT_FALSE(Produce(Leader(1, "after", p), Ref(1, "after", p), "value").error) << p;
+  }
+  EXPECT_EQ(led[4], 2) << "it leads its share";
+  Stop(4);
+  threads_.Advance(seconds(2));
+  Start(4);
+  Until([this] { return Started(4); });
 }
 
 TEST_F(ClusterTest, EveryNodeKnowsWhoIsInSync) {

@@ -17,6 +17,14 @@ std::string Name(const metadata::Topic& topic, PartitionId partition) {
   return topic.name + "-" + std::to_string(partition.value);
 }
 
+// Who shall vote now, ascending: the present lives of the nodes that it is assigned to.
+std::vector<ReplicaId> MembersOf(const metadata::Partition& partition, const metadata::MetadataImage& image) {
+  std::vector<ReplicaId> members;
+  for (const NodeId node : partition.replicas) members.push_back(image.ReplicaOf(node));
+  std::sort(members.begin(), members.end());
+  return members;
+}
+
 }  // namespace
 
 LocalBroker::LocalBroker(Settings settings, Environment environment)
@@ -26,40 +34,55 @@ LocalBroker::LocalBroker(Settings settings, Environment environment)
     shards_.push_back(std::make_unique<ShardState>(ShardId(static_cast<uint32_t>(i)), *environment_.shards[i],
                                                    settings_.tail_cache_bytes_per_shard));
   }
+  life_ = environment_.life;
+  addresses_ = settings_.peer_addresses;
   if (clustered()) MakeLinks();
 }
 
 LocalBroker::~LocalBroker() = default;
 
 void LocalBroker::Start(Callback<Status> done) {
-  environment_.control->Post([this, done = std::move(done)]() mutable {
-    auto groups = environment_.store->ListGroups();
-    auto opened = groups.ok() ? Result<log::OpenedGroup>(log::OpenedGroup()) : groups.error();
-    if (groups.ok()) {
-      const bool known = std::find(groups->begin(), groups->end(), kMetaGroup) != groups->end();
-      if (!known && !groups->empty()) {
-        opened = Error{ErrorCode::kCorrupt, "the log store holds " + std::to_string(groups->size()) +
-                                                " partitions but no metadata group; restore the whole data directory"};
-      } else {
-        opened = environment_.store->OpenGroup(kMetaGroup, home().id, !known);
-      }
-    }
-    home().executor.Post([this, opened = std::move(opened), done = std::move(done)]() mutable {
-      if (!opened.ok()) return done(Error{opened.error().code, "metadata group: " + opened.error().message});
-      started_ = std::move(done);
-      StartMetadata(*std::move(opened));
-    });
+  home().executor.Post([this, done = std::move(done)]() mutable {
+    started_ = std::move(done);
+    if (life_.generation) return BeginLife(life_);
+    if (clustered()) return Enter();
+    Life alone = life_;
+    alone.generation = 0;
+    alone.founders = {settings_.node_id};
+    BeginLife(std::move(alone));
   });
 }
 
-replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, std::vector<NodeId> voters,
+// Control thread. fresh: this node took no part until now.
+Result<log::OpenedGroup> LocalBroker::OpenMetadata(bool established, bool fresh) {
+  const auto groups = environment_.store->ListGroups();
+  if (!groups.ok()) return groups.error();
+  const bool known = std::find(groups->begin(), groups->end(), kMetaGroup) != groups->end();
+  if (!known && !groups->empty()) {
+    return Error{ErrorCode::kCorrupt, "the log store holds " + std::to_string(groups->size()) +
+                                          " partitions but no metadata group; restore the whole data directory"};
+  }
+  if (known && fresh && clustered()) {  // alone, nobody relies on what it promised: RegisterSelf
+    return Error{ErrorCode::kCorrupt,
+                 "the log store holds a log, but identity.json, which says whose it is, was lost; restore it, or empty "
+                 "the whole data directory to join as a new broker"};
+  }
+  if (!known && established) {
+    return Error{ErrorCode::kCorrupt,
+                 "identity.json says that this node had a log, and the log store is empty: its disk is missing or was "
+                 "lost. Mount it; or, if it is lost, remove identity.json too, to join as a new broker"};
+  }
+  return environment_.store->OpenGroup(kMetaGroup, home().id, !known);
+}
+
+replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, std::vector<ReplicaId> voters,
                                              uint32_t priority) {
   replica::Options options;
   options.group = group;
   options.shard = shard_id;
   options.voters = std::move(voters);
   if (links_) options.peers = &links_->peers(shard_id);
-  options.raft.self = settings_.node_id;
+  options.raft.self = self_;
   options.raft.priority = priority;
   options.raft.election_ticks = settings_.election_ticks;
   options.raft.heartbeat_ticks = settings_.heartbeat_ticks;
@@ -73,12 +96,12 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
 void LocalBroker::StartMetadata(log::OpenedGroup opened) {
   ShardState& h = home();
   MetadataEvents& events = *this;
-  const std::vector<NodeId> founders = clustered() ? settings_.founders : std::vector<NodeId>{settings_.node_id};
+  std::vector<ReplicaId> founders;
+  for (const NodeId node : life_.founders) founders.emplace_back(node, 0);
   metadata_ = std::make_unique<MetadataGroup>(h.executor, *environment_.store, h.cache, events,
-                                              ReplicaOptions(kMetaGroup, h.id, founders), std::move(opened));
+                                              ReplicaOptions(kMetaGroup, h.id, std::move(founders)), std::move(opened));
   if (Status started = metadata_->Start(); !started.ok()) {
-    std::exchange(started_, nullptr)(Error{started.error().code, "metadata group: " + started.error().message});
-    return;
+    return StartFailed({started.error().code, "metadata group: " + started.error().message});
   }
   StartTicking(h);
   if (clustered()) Join();
@@ -89,35 +112,45 @@ void LocalBroker::OnMetadataReady() {
   if (clustered() || serving_ || !started_) return;
   const auto finish = [this](Result<metadata::Effect> effect) {
     if (effect.ok()) return RegisterSelf();
-    std::exchange(started_, nullptr)(effect.error());
+    StartFailed(effect.error());
   };
   if (!metadata_->image()->cluster_id().empty()) return RegisterSelf();
-  ProposeMetadata(metadata::SetClusterId{environment_.random_id().ToString()}, kStartTimeout, finish);
+  ProposeMetadata(metadata::SetClusterId{environment_.random_id().ToString(), life_.founders}, kStartTimeout, finish);
 }
 
 void LocalBroker::RegisterSelf() {
   const metadata::Broker* known = metadata_->image()->FindBroker(settings_.node_id);
-  const metadata::Broker self{settings_.node_id, settings_.host, settings_.port, settings_.rack};
-  if (known != nullptr && *known == self) return OpenKnownPartitions();
   if (known == nullptr && metadata_->image()->broker_count() > 0) {
     const NodeId owner = metadata_->image()->Brokers().front().id;
-    std::exchange(started_, nullptr)(Error{ErrorCode::kConfig, "this data directory belongs to node " +
-                                                                   std::to_string(owner.value) + ", not to node " +
-                                                                   std::to_string(settings_.node_id.value) +
-                                                                   ": set cluster.node_id or broker.data_dir right"});
-    return;
+    return StartFailed({ErrorCode::kConfig, "this data directory belongs to node " + std::to_string(owner.value) +
+                                                ", not to node " + std::to_string(settings_.node_id.value) +
+                                                ": set cluster.node_id or broker.data_dir right"});
   }
-  ProposeMetadata(metadata::RegisterBroker{self.id, self.host, self.port, self.rack}, kStartTimeout,
-                  [this](Result<metadata::Effect> effect) {
-                    if (effect.ok()) return OpenKnownPartitions();
-                    std::exchange(started_, nullptr)(effect.error());
-                  });
+  if (known != nullptr && known->incarnation != life_.incarnation) {
+    CHRONIK_LOG(kWarn) << "identity.json was made anew; this node is alone, and keeps the identity that its log knows";
+    life_.incarnation = known->incarnation;
+    Remember(life_);
+  }
+  const metadata::RegisterBroker self = SelfRegistration();
+  if (known != nullptr && *known == metadata::Broker{self.node, self.incarnation, *self.generation, self.host,
+                                                     self.port, self.rack, self.rpc_address}) {
+    return OpenKnownPartitions();
+  }
+  ProposeMetadata(self, kStartTimeout, [this](Result<metadata::Effect> effect) {
+    effect.ok() ? OpenKnownPartitions() : StartFailed(effect.error());
+  });
 }
 
 void LocalBroker::OpenKnownPartitions() {
   serving_ = true;
+  founding_with_.clear();
+  if (!life_.established) {
+    life_.established = true;
+    Remember(life_);
+  }
   const metadata::ImagePtr image = metadata_->image();
   Publish(image);
+  for (const metadata::Broker& broker : image->Brokers()) OnBroker(broker.id);
   std::vector<ToOpen> partitions;
   std::set<GroupId> groups;
   image->ForEachTopic([&](const metadata::TopicPtr& topic) {
@@ -172,7 +205,15 @@ void LocalBroker::Publish(const metadata::ImagePtr& image) {
 }
 
 void LocalBroker::CarryOut(const metadata::Effect& effect) {
-  if (const auto* created = std::get_if<metadata::TopicCreated>(&effect)) {
+  if (const auto* registered = std::get_if<metadata::BrokerRegistered>(&effect)) {
+    OnBroker(registered->node);
+    AlignPartitions(*metadata_->image());
+    home().executor.Post([this] {
+      if (!metadata_) return;
+      metadata_->AlignMembers();
+      StartTicking(home());
+    });
+  } else if (const auto* created = std::get_if<metadata::TopicCreated>(&effect)) {
     CHRONIK_LOG(kInfo) << "topic '" << created->topic->name << "' created with " << created->topic->partitions.size()
                        << " partitions, id " << created->topic->id.ToString();
     OpenPartitions(LocalPartitions(*created->topic, 0));
@@ -195,11 +236,11 @@ std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::To
     const metadata::Partition& p = topic.partitions[i];
     const auto self = std::find(p.replicas.begin(), p.replicas.end(), settings_.node_id);
     if (self == p.replicas.end()) continue;
-    std::vector<NodeId> voters = p.replicas;
-    std::sort(voters.begin(), voters.end());
+    const bool founder = std::binary_search(p.founders.begin(), p.founders.end(), self_);
     out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group},
                    topic_settings,
-                   std::move(voters),
+                   founder ? p.founders : std::vector<ReplicaId>{},
+                   MembersOf(p, *metadata_->image()),
                    static_cast<uint32_t>(self - p.replicas.begin())});
   }
   return out;
@@ -227,9 +268,10 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
   PartitionEvents& events = *this;
   auto partition = std::make_unique<Partition>(
       target.executor, *environment_.store, target.cache, events, to_open.ref, to_open.settings,
-      ReplicaOptions(group, target.id, to_open.voters, to_open.priority),
+      ReplicaOptions(group, target.id, to_open.founders, to_open.priority),
       replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
+  started->SetMembers(to_open.members);
   target.partitions[group] = std::move(partition);
   if (Status status = started->Start(); !status.ok()) {
     target.partitions.erase(group);
@@ -237,7 +279,7 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
     return;
   }
   StartTicking(target);
-  if (to_open.priority == 0 && to_open.voters.size() > 1)
+  if (to_open.priority == 0 && to_open.founders.size() > 1)
     started->CampaignSoon(settings_.tick, settings_.election_ticks);
 }
 

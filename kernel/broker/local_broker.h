@@ -2,7 +2,8 @@
 // The broker of this process: the shards' partitions, the metadata group on shard 0, and the way from one to the other.
 //
 // With founders in its settings it is one node of a cluster (local_broker_cluster.cc): the metadata group and the
-// partitions have several voters, which talk over links(); proposals for the metadata go to the node that leads it.
+// partitions have several voters, which talk over links(); proposals for the metadata go to the node that leads it. How
+// it gets to be one is in local_broker_join.cc.
 //
 // A committed metadata effect opens or ends partitions: the control thread asks the log store (which may block), the
 // partition's shard takes it from there, and shard 0 hears when it is ready.
@@ -39,7 +40,9 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
     UniqueFunction<TopicId()> random_id;            // called on shard 0 only
     UniqueFunction<uint64_t(GroupId)> random_seed;  // called on any shard, one at a time per group
     UniqueFunction<void(const Error&)> on_fatal;    // the node must stop; any thread
-    cluster::Hello hello;                           // of this node; for clusters
+    std::string software;                           // what other nodes call this one in their messages
+    Life life;                                      // as it was remembered last
+    UniqueFunction<Status(const Life&)> remember;   // durably; control thread. May be empty, for a volatile store
   };
 
   LocalBroker(Settings settings, Environment environment);
@@ -83,8 +86,17 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   struct ToOpen {
     PartitionRef ref;
     metadata::TopicSettings settings;
-    std::vector<NodeId> voters;
-    uint32_t priority;  // position in the assignment: the first is the preferred leader
+    std::vector<ReplicaId> founders;  // none: this replica joins the group
+    std::vector<ReplicaId> members;   // who shall vote now
+    uint32_t priority;                // position in the assignment: the first is the preferred leader
+  };
+  // A node that takes no part yet asks the others. Shard 0.
+  struct Entering {
+    Instant deadline;
+    std::set<NodeId> asked;              // and not answered yet
+    std::set<NodeId> willing;            // they would found a cluster with this one
+    std::map<NodeId, std::string> said;  // the last objection of each
+    Executor::TimerId timer = 0;
   };
   // Somebody who waits until a set of partitions is ready. Shard 0.
   struct ReadyWait {
@@ -109,6 +121,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void OnReady(const PartitionRef& partition) override;
   void OnInSync(const PartitionRef& partition, int32_t epoch, std::vector<NodeId> in_sync) override;
   void OnMessages(ShardId shard, std::vector<cluster::GroupMessage> messages) override;
+  void OnHello(NodeId peer, const cluster::Hello& hello) override;
   void OnFrame(NodeId from, cluster::FrameKind kind, Bytes frame) override { calls_->OnFrame(from, kind, frame); }
   void OnPeer(NodeId peer, bool up, bool process_gone, const std::string& why) override;
 
@@ -121,10 +134,24 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   template <class Item, class Outcome, class Ask>
   void Scatter(ShardId here, std::vector<Item> items, Callback<std::vector<Outcome>> done, Ask ask);
 
-  // local_broker_cluster.cc
-  void MakeLinks();
+  // local_broker_join.cc
+  void Enter();
+  void AskToJoin();
+  void OnJoinAnswer(NodeId peer, const Result<Bytes>& answer);
+  void FoundIfAllAgree();
+  void BeginLife(Life life);
+  void Remember(const Life& life);
+  void AnswerJoin(NodeId from, ByteView request, cluster::Calls::Answer answer);
   void Join();
   void SayWhoIsMissing();
+  void StartFailed(Error error);
+  metadata::RegisterBroker SelfRegistration() const;
+
+  // local_broker_cluster.cc
+  void MakeLinks();
+  void SetAddress(NodeId peer, const std::string& address);
+  void OnBroker(NodeId node);
+  void AlignPartitions(const metadata::MetadataImage& image);
   void ProposeMetadata(const metadata::Command& command, Duration timeout, Callback<Result<metadata::Effect>> done);
   void TryPropose(const MetadataProposalPtr& proposal);
   void ProposeElsewhere(const MetadataProposalPtr& proposal, NodeId leader);
@@ -142,6 +169,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void SetLeader(GroupId group, LeaderInfo leader, bool first_hand);
   void Reconcile(const metadata::MetadataImage& before, const metadata::MetadataImage& image);
 
+  Result<log::OpenedGroup> OpenMetadata(bool established, bool fresh);
   void StartMetadata(log::OpenedGroup opened);
   void RegisterSelf();
   void OpenKnownPartitions();
@@ -162,7 +190,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void GiveProducerIds();
   void Tick(ShardState& shard);
   void StartTicking(ShardState& shard);
-  replica::Options ReplicaOptions(GroupId group, ShardId shard, std::vector<NodeId> voters, uint32_t priority = 0);
+  replica::Options ReplicaOptions(GroupId group, ShardId shard, std::vector<ReplicaId> voters, uint32_t priority = 0);
 
   const Settings settings_;
   Environment environment_;
@@ -170,7 +198,13 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   ShardMap map_;
   std::unique_ptr<cluster::Links> links_;
 
+  ReplicaId self_;  // set before the first replica is made
+
   // Shard 0 only from here on.
+  Life life_;
+  std::unique_ptr<Entering> entering_;
+  std::map<NodeId, uint64_t> founding_with_;  // incarnations that took part in the founding, until it is done
+  std::map<NodeId, std::string> addresses_;   // of the other nodes
   std::unique_ptr<cluster::Calls> calls_;
   std::unique_ptr<MetadataGroup> metadata_;
   std::set<MetadataProposalPtr> proposals_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node among others: how it joins, how a change of the metadata finds the node that leads it, and how every node
-// learns who leads what.
+// A node among others: how a change of the metadata finds the node that leads it, and how every node learns who leads
+// what.
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -13,7 +13,6 @@ namespace chronik::broker {
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{100};  // until the metadata group has a leader
-constexpr std::chrono::seconds kSayWhoIsMissing{5};
 constexpr size_t kLeadersPerNotice = 10'000;
 
 Error NoLeader() { return {ErrorCode::kTimedOut, "the metadata group has no leader: too few of its voters are there"}; }
@@ -28,7 +27,10 @@ void LocalBroker::MakeLinks() {
   options.self = settings_.node_id;
   for (const auto& s : shards_) options.shards.push_back(&s->executor);
   options.shard_of = [this](GroupId group) { return shard_of(group).id; };
-  options.hello = environment_.hello;
+  options.hello.incarnation = life_.incarnation;
+  options.hello.generation = life_.generation;
+  options.hello.rpc_address = settings_.rpc_address;
+  options.hello.software = environment_.software;
   cluster::LinkEvents& events = *this;
   links_ = std::make_unique<cluster::Links>(std::move(options), events);
   calls_ = std::make_unique<cluster::Calls>(home().executor, *links_);
@@ -42,53 +44,11 @@ void LocalBroker::MakeLinks() {
     out.PutVarint(id->term.value);
     answer(Bytes::Copy(out.bytes()));
   });
+  calls_->Handle(cluster::Method::kJoin, [this](NodeId from, ByteView request, cluster::Calls::Answer answer) {
+    AnswerJoin(from, request, std::move(answer));
+  });
   calls_->Handle(cluster::Topic::kLeaders, [this](NodeId from, ByteView notice) { OnLeadersNotice(from, notice); });
   calls_->Handle(cluster::Topic::kInSync, [this](NodeId, ByteView notice) { OnInSyncNotice(notice); });
-}
-
-// --- joining
-
-// The first command that this node gets committed also proves that it has caught up with the metadata before it.
-void LocalBroker::Join() {
-  SayWhoIsMissing();
-  const auto join = [this] {
-    const metadata::Broker self{settings_.node_id, settings_.host, settings_.port, settings_.rack};
-    ProposeMetadata(metadata::RegisterBroker{self.id, self.host, self.port, self.rack}, settings_.join_timeout,
-                    [this](Result<metadata::Effect> effect) {
-                      home().executor.Cancel(std::exchange(join_timer_, 0));
-                      if (effect.ok()) return OpenKnownPartitions();
-                      std::exchange(started_, nullptr)(
-                          Error{effect.error().code, "joining the cluster: " + effect.error().message});
-                    });
-  };
-  if (!metadata_->image()->cluster_id().empty()) return join();
-  // Every founder proposes one; the first that is committed stays.
-  ProposeMetadata(
-      metadata::SetClusterId{environment_.random_id().ToString()}, settings_.join_timeout,
-      [this, join](Result<metadata::Effect> effect) {
-        if (effect.ok() || !metadata_ || !metadata_->image()->cluster_id().empty()) return join();
-        home().executor.Cancel(std::exchange(join_timer_, 0));
-        std::exchange(started_, nullptr)(Error{effect.error().code, "joining the cluster: " + effect.error().message});
-      });
-}
-
-void LocalBroker::SayWhoIsMissing() {
-  join_timer_ = home().executor.Schedule(kSayWhoIsMissing, [this] {
-    std::string missing;
-    size_t there = 1;
-    for (const NodeId node : settings_.founders) {
-      if (node == settings_.node_id) continue;
-      if (home().connected.contains(node)) {
-        ++there;
-      } else {
-        missing += (missing.empty() ? "node " : ", node ") + std::to_string(node.value);
-      }
-    }
-    CHRONIK_LOG(kInfo) << "waiting for the cluster: " << there << " of its " << settings_.founders.size()
-                       << " founders are connected, " << settings_.founders.size() / 2 + 1 << " are needed"
-                       << (missing.empty() ? "; an election is under way" : "; missing: " + missing);
-    SayWhoIsMissing();
-  });
 }
 
 // --- leaving
@@ -142,7 +102,7 @@ void LocalBroker::TryPropose(const MetadataProposalPtr& proposal) {
   if (!proposals_.contains(proposal)) return;
   if (!metadata_) return Finish(proposal, Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
   const raft::SoftState state = metadata_->soft_state();
-  if (state.leader != NodeId(0) && state.leader != settings_.node_id) return ProposeElsewhere(proposal, state.leader);
+  if (state.leader != ReplicaId{} && state.leader != self_) return ProposeElsewhere(proposal, state.leader.node());
   const auto id = metadata_->Propose(proposal->command);
   if (id.ok()) return Await(proposal, *id);
   if (id.error().code != ErrorCode::kNotController) return Finish(proposal, id.error());
@@ -180,6 +140,8 @@ void LocalBroker::TryLater(const MetadataProposalPtr& proposal) {
 
 void LocalBroker::EndProposals() {
   home().executor.Cancel(std::exchange(join_timer_, 0));
+  if (entering_) home().executor.Cancel(entering_->timer);
+  entering_.reset();
   while (!proposals_.empty())
     Finish(*proposals_.begin(), Error{ErrorCode::kShuttingDown, "the broker is shutting down; the outcome is unknown"});
 }
@@ -193,6 +155,56 @@ void LocalBroker::Reconcile(const metadata::MetadataImage& before, const metadat
     const metadata::TopicPtr known = before.FindTopic(topic->id);
     OpenPartitions(LocalPartitions(*topic, known ? known->partitions.size() : 0));
   });
+  for (const metadata::Broker& broker : image.Brokers()) OnBroker(broker.id);
+  AlignPartitions(image);
+}
+
+// --- the other nodes
+
+void LocalBroker::SetAddress(NodeId peer, const std::string& address) {
+  if (!links_ || peer == settings_.node_id || address.empty() || addresses_[peer] == address) return;
+  addresses_[peer] = address;
+  environment_.control->Post([this, peer, address] {
+    const Status set = links_->SetPeer(peer, address);
+    if (!set.ok()) CHRONIK_LOG(kWarn) << set.error();
+  });
+}
+
+// One that this node was not told of, as it joins, or has moved.
+void LocalBroker::OnHello(NodeId peer, const cluster::Hello& hello) { SetAddress(peer, hello.rpc_address); }
+
+// What the metadata says of a broker, now or anew.
+void LocalBroker::OnBroker(NodeId node) {
+  const metadata::Broker* broker = metadata_->image()->FindBroker(node);
+  if (!links_ || broker == nullptr) return;
+  if (node != settings_.node_id) {
+    links_->SetPresentLife(node, broker->incarnation, broker->generation);
+    return SetAddress(node, broker->rpc_address);
+  }
+  if (broker->incarnation == life_.incarnation) return;
+  environment_.on_fatal({ErrorCode::kReplacedBroker, "another data directory has taken the place of this one as node " +
+                                                         std::to_string(node.value) +
+                                                         "; what this one holds is not used any more"});
+}
+
+// The lives of some nodes have changed: the leaders see to it that the present ones vote.
+void LocalBroker::AlignPartitions(const metadata::MetadataImage& image) {
+  std::map<ShardState*, std::vector<std::pair<GroupId, std::vector<ReplicaId>>>> by_shard;
+  image.ForEachTopic([&](const metadata::TopicPtr& topic) {
+    for (ToOpen& p : LocalPartitions(*topic, 0))
+      by_shard[&map_.of(p.ref.group)].emplace_back(p.ref.group, std::move(p.members));
+  });
+  for (auto& [target, members] : by_shard) {
+    // The way that opening goes, which it must not overtake.
+    environment_.control->Post([this, target = target, members = std::move(members)]() mutable {
+      target->executor.Post([this, target, members = std::move(members)]() mutable {
+        for (auto& [group, wanted] : members) {
+          if (Partition* partition = target->Find(group)) partition->SetMembers(std::move(wanted));
+        }
+        StartTicking(*target);
+      });
+    });
+  }
 }
 
 // --- what the other nodes say
@@ -222,6 +234,7 @@ void LocalBroker::OnPeer(NodeId peer, bool up, bool process_gone, const std::str
   }
   CHRONIK_LOG(kInfo) << "node " << peer << (was_up ? " is no longer connected: " : " cannot be reached: ") << why;
   calls_->OnPeerDown(peer);
+  if (entering_) entering_->willing.erase(peer);
   if (!process_gone) return;  // it may be there and only slow: elections wait for their time-out
   if (metadata_) metadata_->PeerLost(peer);
   for (const auto& s : shards_) {

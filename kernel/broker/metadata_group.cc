@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/broker/metadata_group.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "kernel/metadata/snapshot.h"
 
@@ -9,12 +11,33 @@ namespace chronik::broker {
 namespace {
 
 constexpr size_t kRecentMax = 1024;
+constexpr uint32_t kTicksBetweenAligns = 10;
 
 }  // namespace
 
 MetadataGroup::MetadataGroup(Executor& executor, log::LogStore& store, log::TailCache& cache, MetadataEvents& events,
                              replica::Options options, log::OpenedGroup opened)
     : events_(events), replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
+
+void MetadataGroup::Tick() {
+  replica_.Tick();
+  if (++ticks_since_align_ >= kTicksBetweenAligns) AlignMembers();
+}
+
+void MetadataGroup::AlignMembers() {
+  ticks_since_align_ = 0;
+  if (!replica_.is_ready()) return;
+  const std::vector<NodeId>& names = image_->metadata_voters();
+  std::vector<ReplicaId> voters;
+  std::vector<ReplicaId> learners;
+  for (const NodeId node : names) voters.push_back(image_->ReplicaOf(node));
+  for (const metadata::Broker& broker : image_->Brokers()) {
+    if (!std::binary_search(names.begin(), names.end(), broker.id)) learners.push_back(broker.replica());
+  }
+  std::sort(voters.begin(), voters.end());
+  std::sort(learners.begin(), learners.end());
+  replica_.AlignConfiguration(voters, learners);
+}
 
 Result<raft::EntryId> MetadataGroup::Propose(Bytes command) {
   replica::Proposal proposal;

@@ -37,7 +37,9 @@ class MetadataGroup final : public replica::StateMachine {
                 replica::Options options, log::OpenedGroup opened);
 
   Status Start() { return replica_.Start(); }
-  void Tick() { replica_.Tick(); }
+  void Tick();
+  // The leader sees to it that the voters that the metadata names vote, and every other broker learns.
+  void AlignMembers();
   bool needs_ticks() const { return replica_.needs_ticks(); }
   log::GroupHandle handle() const { return replica_.handle(); }
   bool is_ready() const { return replica_.is_ready(); }
@@ -69,6 +71,7 @@ class MetadataGroup final : public replica::StateMachine {
  private:
   MetadataEvents& events_;
   metadata::ImagePtr image_ = metadata::MetadataImage::Empty();
+  uint32_t ticks_since_align_ = 0;
   void Answer(const log::Entry& entry, const Result<metadata::Effect>& effect);
 
   std::map<raft::EntryId, Callback<Result<metadata::Effect>>> awaited_;

@@ -46,7 +46,7 @@ Partition::Partition(Executor& executor, log::LogStore& store, log::TailCache& c
     : executor_(executor),
       events_(events),
       ref_(ref),
-      self_(options.raft.self),
+      self_(options.raft.self.node()),
       settings_(settings),
       producers_end_(opened.bounds.first_offset),
       in_sync_(in_sync),
@@ -54,7 +54,7 @@ Partition::Partition(Executor& executor, log::LogStore& store, log::TailCache& c
 
 LeaderInfo Partition::leader() const {
   const raft::SoftState state = replica_.soft_state();
-  return {state.leader, static_cast<int32_t>(state.term.value)};
+  return {state.leader.node(), static_cast<int32_t>(state.term.value)};
 }
 
 ProduceOutcome Partition::Refusal(Error error) const {
@@ -170,15 +170,24 @@ void Partition::Tick() {
   replica_.Tick();
   if (!replica_.is_ready()) return;
   AnswerInSync();
-  if (++ticks_since_look_ >= kTicksBetweenLooks) LookWhoIsInSync();
+  if (++ticks_since_look_ < kTicksBetweenLooks) return;
+  LookWhoIsInSync();
+  replica_.AlignConfiguration(members_, {});
+}
+
+void Partition::SetMembers(std::vector<ReplicaId> members) {
+  members_ = std::move(members);
+  replica_.AlignConfiguration(members_, {});
 }
 
 void Partition::LookWhoIsInSync() {
   ticks_since_look_ = 0;
   const raft::RaftGroup& raft = *replica_.raft();
   if (!in_sync_.Look(executor_.Now(), raft.last_index(), raft.peers())) return;
-  std::vector<NodeId> all = in_sync_.followers();
-  all.insert(std::upper_bound(all.begin(), all.end(), self_), self_);
+  std::vector<NodeId> all{self_};
+  for (const ReplicaId follower : in_sync_.followers()) all.push_back(follower.node());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());  // two lives of a node, while one replaces the other
   events_.OnInSync(ref_, static_cast<int32_t>(raft.soft_state().term.value), std::move(all));
 }
 
@@ -207,7 +216,7 @@ void Partition::AnswerInSync() {
 void Partition::CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts) {
   const raft::SoftState state = replica_.soft_state();
   const bool is_new = state.term == Term(0) && replica_.log_end_offset() == Offset(0);
-  if (attempts == 0 || !is_new || state.leader != NodeId(0)) return;
+  if (attempts == 0 || !is_new || state.leader != ReplicaId{}) return;
   replica_.Campaign();
   campaign_timer_ = executor_.Schedule(pause, [this, pause, attempts] { CampaignSoon(pause, attempts - 1); });
 }
@@ -217,9 +226,9 @@ Error Partition::WhyNotServing() const {
   const raft::SoftState state = replica_.soft_state();
   if (state.role == raft::Role::kLeader)
     return Error{ErrorCode::kOffsetNotAvailable, "the new leader has not committed an entry of its term yet"};
-  return Error{ErrorCode::kNotLeader, state.leader == NodeId(0)
+  return Error{ErrorCode::kNotLeader, state.leader == ReplicaId{}
                                           ? "an election is under way"
-                                          : "this broker follows " + std::to_string(state.leader.value)};
+                                          : "this broker follows " + std::to_string(state.leader.node().value)};
 }
 
 Status Partition::CheckReadable(int32_t current_leader_epoch) const {
@@ -425,7 +434,7 @@ void Partition::OnReadOnly() {
 void Partition::OnSoftState(const raft::SoftState& state) {
   // A leader is announced once it may serve (OnReady); until then an election is under way.
   const bool self_leads = state.role == raft::Role::kLeader;
-  events_.OnLeader(ref_, {self_leads ? NodeId(0) : state.leader, static_cast<int32_t>(state.term.value)});
+  events_.OnLeader(ref_, {self_leads ? NodeId(0) : state.leader.node(), static_cast<int32_t>(state.term.value)});
 }
 
 void Partition::OnReady() {

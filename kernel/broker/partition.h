@@ -50,6 +50,8 @@ class Partition final : public replica::StateMachine {
   bool needs_ticks() const { return replica_.needs_ticks(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
+  // Who shall vote, ascending; while this replica leads, it sees to that.
+  void SetMembers(std::vector<ReplicaId> members);
   bool HandOver() { return replica_.HandOver(); }
   // The preferred leader of a new partition does not wait until nobody was heard for long: it asks for votes every
   // `pause` until the others have opened it, too, or somebody was elected.
@@ -116,6 +118,7 @@ class Partition final : public replica::StateMachine {
   PartitionEvents& events_;
   const PartitionRef ref_;
   const NodeId self_;
+  std::vector<ReplicaId> members_;
   const metadata::TopicSettings settings_;
   records::ProducerStateTable producers_;
   Offset producers_end_{0};                  // batches below are in producers_, pending ones included

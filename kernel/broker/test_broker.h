@@ -39,6 +39,11 @@ class TestBroker {
       return id;
     };
     environment.random_seed = [](GroupId group) { return group.value; };
+    environment.life = life_;
+    environment.remember = [this](const Life& life) {
+      life_ = life;
+      return Status();
+    };
     environment.on_fatal = [](const Error& error) { CHRONIK_CHECK(false) << error; };
     broker = std::make_unique<LocalBroker>(settings_, std::move(environment));
     started_.reset();
@@ -75,6 +80,7 @@ class TestBroker {
   Settings settings_;
   std::optional<Status> started_;
   uint8_t topic_ids_ = 0;
+  Life life_;
 
  public:
   TestThreads threads;

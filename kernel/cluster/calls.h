@@ -24,6 +24,7 @@ class Links;
 
 enum class Method : uint8_t {
   kProposeMetadata = 1,  // to the leader of __meta
+  kJoin = 2,             // to any node, by one that takes no part yet
 };
 
 enum class Topic : uint8_t {

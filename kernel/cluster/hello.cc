@@ -23,6 +23,8 @@ std::vector<uint8_t> EncodeHello(const Hello& hello) {
   out.Put(hello.incarnation);
   out.Put(std::string_view(hello.cluster_id).substr(0, kTextBytesMax));
   out.Put(std::string_view(hello.software).substr(0, kTextBytesMax));
+  out.Put(std::string_view(hello.rpc_address).substr(0, kTextBytesMax));
+  out.Put(hello.generation ? *hello.generation + 1 : 0);
   return {out.bytes().begin(), out.bytes().end()};
 }
 
@@ -35,6 +37,8 @@ Result<Hello> DecodeHello(ByteView bytes) {
   hello.incarnation = in.Take<uint64_t>();
   hello.cluster_id = in.TakeString(kTextBytesMax);
   hello.software = in.TakeString(kTextBytesMax);
+  hello.rpc_address = in.TakeString(kTextBytesMax);
+  if (const auto generation = in.Take<uint32_t>(); generation > 0) hello.generation = generation - 1;
   if (!ours || !in.ok() || hello.version_min > hello.version_max)
     return Error{ErrorCode::kCorrupt, "the other end's hello is not one of a chronik node"};
   return hello;

@@ -68,15 +68,15 @@ class Links::Outbox final : public replica::Peers {
       if (!frame.empty()) Flush(key, frame);
     }
   }
-  void Flush(const std::pair<NodeId, Lane>& key, MessageFrame& frame) {
+  void Flush(const std::pair<ReplicaId, Lane>& key, MessageFrame& frame) {
     const size_t messages = frame.messages();
-    if (links_.Send(key.first, key.second, frame.Take()).ok())
+    if (links_.Send(key.first.node(), key.second, frame.Take()).ok())
       links_.counters_.messages_sent.fetch_add(messages, std::memory_order_relaxed);
   }
 
   Links& links_;
   Executor& executor_;
-  std::map<std::pair<NodeId, Lane>, MessageFrame> frames_;
+  std::map<std::pair<ReplicaId, Lane>, MessageFrame> frames_;
   bool flush_posted_ = false;
 };
 
@@ -104,6 +104,7 @@ Links::Links(Options options, LinkEvents& events) : options_(std::move(options))
   };
   sink_.on_peer = [](void* ctx, uint64_t peer, int32_t up, chr_status status, chr_str why) noexcept {
     auto* links = static_cast<Links*>(ctx);
+    links->NoteConnected(NodeId(peer), up != 0);
     links->options_.shards.front()->Post([links, peer = NodeId(peer), up = up != 0, gone = status == CHR_E_CLOSED,
                                           text = Text(why)] { links->events_.OnPeer(peer, up, gone, text); });
   };
@@ -183,14 +184,50 @@ size_t Links::OnHelloAsked(void* out, size_t cap) {
   return bytes.size();
 }
 
-Status Links::OnHello(NodeId peer, chr_str, chr_str hello) {
+void Links::SetGeneration(uint32_t generation) {
+  const std::lock_guard lock(mutex_);
+  hello_.generation = generation;
+}
+
+void Links::SetPresentLife(NodeId peer, uint64_t incarnation, uint32_t generation) {
+  const std::lock_guard lock(mutex_);
+  known_[peer].present_incarnation = incarnation;
+  known_[peer].present_generation = generation;
+}
+
+void Links::NoteConnected(NodeId peer, bool connected) {
+  const std::lock_guard lock(mutex_);
+  known_[peer].connected = connected;
+}
+
+// One data directory at a time may be a node, and never again one that was replaced.
+Status Links::CheckLife(const Peer& peer, const Hello& theirs) const {
+  if (peer.connected && peer.incarnation != theirs.incarnation) {
+    return Error{ErrorCode::kReplacedBroker,
+                 "its node id is in use by a process with another data directory; give each node an id of its own"};
+  }
+  const bool earlier = theirs.generation && peer.present_generation && *theirs.generation <= *peer.present_generation &&
+                       theirs.incarnation != peer.present_incarnation;
+  if (!earlier) return {};
+  return Error{
+      ErrorCode::kReplacedBroker,
+      "another data directory has taken the place of its own in the cluster; empty that to join as a new broker, "
+      "under another node id unless the other one is gone"};
+}
+
+Status Links::OnHello(NodeId id, chr_str, chr_str hello) {
   const auto theirs = DecodeHello({reinterpret_cast<const uint8_t*>(hello.data), hello.size});
   const std::lock_guard lock(mutex_);
+  Peer& peer = known_[id];
   Status status = theirs.ok() ? CheckHello(hello_, *theirs) : Status(theirs.error());
+  if (status.ok()) status = CheckLife(peer, *theirs);
   const std::string why = status.ok() ? std::string() : status.error().message;
-  if (std::exchange(refusals_[peer], why) != why && !why.empty())
-    CHRONIK_LOG(kWarn) << "node " << peer << " is refused: " << why;
-  return status;
+  if (std::exchange(peer.refusal, why) != why && !why.empty())
+    CHRONIK_LOG(kWarn) << "node " << id << " is refused: " << why;
+  if (!status.ok()) return status;
+  peer.incarnation = theirs->incarnation;
+  options_.shards.front()->Post([this, id, theirs = *theirs] { events_.OnHello(id, theirs); });
+  return {};
 }
 
 chr_status Links::OnFrame(NodeId from, uint32_t lane, const chr_buf* bufs, size_t count) {

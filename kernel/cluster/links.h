@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ class LinkEvents {
   virtual void OnMessages(ShardId shard, std::vector<GroupMessage> messages) = 0;
   // The rest on the home shard. A frame of another kind than kMessages, whole.
   virtual void OnFrame(NodeId from, FrameKind kind, Bytes frame) = 0;
+  // A connection begins: what the other end says of itself, and it is welcome. Before OnPeer.
+  virtual void OnHello(NodeId peer, const Hello& hello) = 0;
   // kClosed in `why`: its process may be gone. Repeated with the same `up` when the reason changes.
   virtual void OnPeer(NodeId peer, bool up, bool process_gone, const std::string& why) = 0;
 };
@@ -72,6 +75,10 @@ class Links {
 
   // From now on presented and demanded. Any thread.
   void SetClusterId(const std::string& cluster_id);
+  // This node takes part from now on. Any thread.
+  void SetGeneration(uint32_t generation);
+  // Which life of a peer is the present one: earlier ones are refused from now on. Any thread.
+  void SetPresentLife(NodeId peer, uint64_t incarnation, uint32_t generation);
 
   // How the replicas of a shard speak. Shard's thread.
   replica::Peers& peers(ShardId shard);
@@ -91,7 +98,18 @@ class Links {
  private:
   class Outbox;
 
+  // What is known of another node.
+  struct Peer {
+    bool connected = false;
+    uint64_t incarnation = 0;  // of the process that it is, or was last, connected to
+    uint64_t present_incarnation = 0;
+    std::optional<uint32_t> present_generation;
+    std::string refusal;  // what was said last of its hello
+  };
+
   size_t OnHelloAsked(void* out, size_t cap);
+  Status CheckLife(const Peer& peer, const Hello& theirs) const;
+  void NoteConnected(NodeId peer, bool connected);
   Status OnHello(NodeId peer, chr_str identity, chr_str hello);
   chr_status OnFrame(NodeId from, uint32_t lane, const chr_buf* bufs, size_t count);
   void Deliver(NodeId from, Bytes frame);
@@ -108,7 +126,7 @@ class Links {
 
   std::mutex mutex_;
   Hello hello_;
-  std::map<NodeId, std::string> refusals_;            // what was said last of each peer's hello
+  std::map<NodeId, Peer> known_;
   std::vector<std::pair<NodeId, uint32_t>> waiting_;  // (peer, lane) whose frame was not taken
   std::map<NodeId, uint64_t> refused_frames_;         // so that only the 1st, 2nd, 4th, 8th ... is logged
   std::atomic<uint64_t> backlog_bytes_{0};

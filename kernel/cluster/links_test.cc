@@ -41,6 +41,7 @@ struct TestNode : LinkEvents {
     batches.push_back({shard, messages.size()});
     for (GroupMessage& message : messages) received.push_back(std::move(message));
   }
+  void OnHello(NodeId peer, const Hello& hello) override { hellos[peer] = hello; }
   void OnFrame(NodeId from, FrameKind kind, Bytes frame) override { calls->OnFrame(from, kind, frame); }
   void OnPeer(NodeId peer, bool up, bool process_gone, const std::string&) override {
     events.push_back(std::to_string(peer.value) + (up ? " up" : process_gone ? " gone" : " down"));
@@ -50,16 +51,19 @@ struct TestNode : LinkEvents {
   // From one shard's thread, within one task.
   void Beat(ShardId shard, NodeId to, std::vector<uint64_t> groups) {
     shards[shard.value]->Post([this, shard, to, groups = std::move(groups)] {
+      const ReplicaId self(id, 0);
+      const ReplicaId peer(to, 0);
       for (const uint64_t group : groups) {
         links->peers(shard).Send(
             GroupId(group),
-            {id, to, replica::RaftMessage{{id, to, Term(3), raft::HeartbeatRequest{LogIndex(group), 0}}, {}}});
+            {self, peer, replica::RaftMessage{{self, peer, Term(3), raft::HeartbeatRequest{LogIndex(group), 0}}, {}}});
       }
     });
   }
 
   TestTransport& transport;
   const NodeId id;
+  std::map<NodeId, Hello> hellos;
   std::vector<TestThreads::Thread*> shards;
   std::unique_ptr<Links> links;
   std::unique_ptr<Calls> calls;
@@ -92,16 +96,16 @@ TEST_F(LinksTest, WhatOneTaskSendsIsOneFrameAndReachesTheShardsOfItsGroups) {
   EXPECT_EQ(one_.links->counters().frames_sent, 1u);
   EXPECT_EQ(one_.links->counters().messages_sent, 4u);
   ASSERT_EQ(two_.received.size(), 4u);
-  EXPECT_EQ(two_.received[0].message.from, NodeId(1));
-  EXPECT_EQ(two_.received[0].message.to, NodeId(2));
+  EXPECT_EQ(two_.received[0].message.from, ReplicaId(1));
+  EXPECT_EQ(two_.received[0].message.to, ReplicaId(2));
 }
 
 TEST_F(LinksTest, EntriesTravelOnAnotherLaneThanVotesAndHeartbeats) {
   one_.shards[0]->Post([this] {
     const auto send = [this](auto body) {
       one_.links->peers(ShardId(0))
-          .Send(GroupId(2),
-                {NodeId(1), NodeId(2), replica::RaftMessage{{NodeId(1), NodeId(2), Term(3), std::move(body)}, {}}});
+          .Send(GroupId(2), {ReplicaId(1), ReplicaId(2),
+                             replica::RaftMessage{{ReplicaId(1), ReplicaId(2), Term(3), std::move(body)}, {}}});
     };
     send(raft::AppendRequest{});
     send(raft::VoteRequest{});
@@ -174,8 +178,49 @@ TEST_F(LinksTest, NodesWithoutACommonVersionDoNotTalk) {
   EXPECT_THAT(network_.last_refusal, testing::AllOf(HasSubstr("9 to 9"), HasSubstr("1 to 1")));
 }
 
+class LivesTest : public LinksTest {
+ protected:
+  static Hello Life(uint64_t incarnation, std::optional<uint32_t> generation) {
+    Hello hello;
+    hello.incarnation = incarnation;
+    hello.generation = generation;
+    return hello;
+  }
+  bool Connects(const Hello& hello) {
+    TestNode three(threads_, network_, NodeId(3), hello);
+    threads_.Run();
+    const bool connected = one_.hellos.contains(NodeId(3)) && one_.hellos[NodeId(3)] == hello && !three.events.empty();
+    network_.Stop(NodeId(3));
+    threads_.Run();
+    one_.hellos.clear();
+    return connected;
+  }
+};
+
+TEST_F(LivesTest, ADataDirectoryThatWasReplacedIsRefusedAndTheNextOneIsNot) {
+  one_.links->SetPresentLife(NodeId(3), 200, 1);
+  EXPECT_FALSE(Connects(Life(100, 0)));
+  EXPECT_THAT(network_.last_refusal, HasSubstr("taken the place"));
+  EXPECT_TRUE(Connects(Life(200, 1)));
+  EXPECT_TRUE(Connects(Life(300, std::nullopt))) << "it asks to join, having promised nothing";
+  EXPECT_TRUE(Connects(Life(300, 2))) << "it joined, and this node has not heard of it yet";
+}
+
+TEST_F(LivesTest, TwoDataDirectoriesAreNotOneNodeAtATime) {
+  TestNode three(threads_, network_, NodeId(3), Life(100, 0));
+  threads_.Run();
+  const Hello other = Life(200, std::nullopt);
+  const std::vector<uint8_t> bytes = EncodeHello(other);
+  chr_error error{};
+  error.struct_size = sizeof error;
+  const chr_transport_sink& sink = *one_.links->sink();
+  EXPECT_LT(
+      sink.on_hello(sink.ctx, 3, {nullptr, 0}, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, &error), 0);
+  EXPECT_THAT(error.message, HasSubstr("is in use"));
+}
+
 TEST(HelloTest, SurvivesItsEncodingAndRefusesWhatIsNone) {
-  const Hello hello{1, 3, 77, "cluster", "chronik 0.1.0"};
+  const Hello hello{1, 3, 77, "cluster", "chronik 0.1.0", "host:9192", 4};
   std::vector<uint8_t> bytes = EncodeHello(hello);
   EXPECT_EQ(*DecodeHello(bytes), hello);
   bytes.push_back(0);  // a later version's field

@@ -94,10 +94,12 @@ Type TypeOf(const raft::Message& message) {
 
 class Decoder {
  public:
-  Decoder(const Bytes& frame, NodeId from, NodeId to) : frame_(frame), in_(frame.view()), from_(from), to_(to) {}
+  explicit Decoder(const Bytes& frame) : frame_(frame), in_(frame.view()) {}
 
-  Result<std::vector<GroupMessage>> Run() {
+  Result<std::vector<GroupMessage>> Run(NodeId from, NodeId to) {
     in_.TakeRaw(kFrameHeaderBytes);
+    from_ = ReplicaId(from, TakeGeneration());
+    to_ = ReplicaId(to, TakeGeneration());
     std::vector<GroupMessage> out;
     while (in_.ok() && in_.left() > 0) {
       const auto type = in_.Take<uint8_t>();
@@ -111,6 +113,12 @@ class Decoder {
   }
 
  private:
+  uint32_t TakeGeneration() {
+    const uint64_t generation = in_.TakeVarint();
+    if (generation > UINT32_MAX) in_.Fail();
+    return static_cast<uint32_t>(generation);
+  }
+
   Status TakeMessage(Type type, PeerMessage& out) {
     if (type == Type::kFetchSnapshot) return TakeFetchSnapshot(out);
     if (type == Type::kSnapshotChunk) return TakeSnapshotChunk(out);
@@ -272,8 +280,8 @@ class Decoder {
 
   const Bytes& frame_;
   WireReader in_;
-  const NodeId from_;
-  const NodeId to_;
+  ReplicaId from_;
+  ReplicaId to_;
 };
 
 void PutEntryHeader(WireWriter& out, const log::Entry& entry, Term before) {
@@ -287,7 +295,11 @@ void PutEntryHeader(WireWriter& out, const log::Entry& entry, Term before) {
 }  // namespace
 
 void MessageFrame::Add(GroupId group, const PeerMessage& message) {
-  ++messages_;
+  if (messages_++ == 0) {
+    from_ = message.from;
+    to_ = message.to;
+  }
+  CHRONIK_CHECK(message.from == from_ && message.to == to_) << "a frame is between two replica ids";
   if (const auto* raft = std::get_if<RaftMessage>(&message.body)) {
     pending_.Put(static_cast<uint8_t>(TypeOf(raft->message)));
     pending_.PutVarint(group.value);
@@ -336,8 +348,12 @@ void MessageFrame::Flush() {
 ByteChain MessageFrame::Take() {
   Flush();
   ByteChain out;
-  const uint8_t header[kFrameHeaderBytes] = {kFrameVersion, static_cast<uint8_t>(FrameKind::kMessages)};
-  out.Append(Bytes::Copy(ByteView(header)));
+  WireWriter header;
+  header.Put(kFrameVersion);
+  header.Put(static_cast<uint8_t>(FrameKind::kMessages));
+  header.PutVarint(from_.generation());
+  header.PutVarint(to_.generation());
+  out.Append(Bytes::Copy(header.bytes()));
   out.Append(std::exchange(chain_, ByteChain()));
   messages_ = 0;
   return out;
@@ -346,7 +362,7 @@ ByteChain MessageFrame::Take() {
 Result<std::vector<GroupMessage>> DecodeMessages(const Bytes& frame, NodeId from, NodeId to) {
   if (KindOf(frame) != FrameKind::kMessages)
     return Error{ErrorCode::kUnsupportedVersion, "a frame is of another version or kind"};
-  return Decoder(frame, from, to).Run();
+  return Decoder(frame).Run(from, to);
 }
 
 std::optional<FrameKind> KindOf(ByteView frame) {

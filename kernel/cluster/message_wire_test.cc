@@ -14,8 +14,8 @@ namespace {
 using replica::PeerMessage;
 using replica::RaftMessage;
 
-constexpr NodeId kFrom(2);
-constexpr NodeId kTo(3);
+constexpr ReplicaId kFrom(NodeId(2), 0);
+constexpr ReplicaId kTo(NodeId(3), 1);
 
 log::Entry DataEntry(uint64_t index, int64_t base_offset, const std::string& value, uint64_t term) {
   records::BatchBuilder builder;
@@ -63,42 +63,42 @@ std::string Hex(ByteView bytes) {
 
 TEST(MessageWire, TheBytesOfVersionOneNeverChange) {
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::VoteRequest{true, false, {LogIndex(9), Term(4)}})})),
-            "0101"
+            "01010001"
             "01ac0205"
             "010904");
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::VoteResponse{false, true})})),
-            "0101"
+            "01010001"
             "02ac0205"
             "02");
   EXPECT_EQ(Hex(FrameOf({Append({})})),
-            "0101"
+            "01010001"
             "03ac0205"
             "0904"
             "65"
             "08"
             "00");
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::AppendResponse{false, LogIndex(200), {}, {}})})),
-            "0101"
+            "01010001"
             "04ac0205"
             "00c801");
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::AppendResponse{true, {}, {LogIndex(7), Term(3)}, LogIndex(9)})})),
-            "0101"
+            "01010001"
             "04ac0205"
             "0100"
             "070309");
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::HeartbeatRequest{LogIndex(8), 1})})),
-            "0101"
+            "01010001"
             "05ac0205"
             "0801");
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::HeartbeatResponse{1})})),
-            "0101"
+            "01010001"
             "06ac0205"
             "01");
   EXPECT_EQ(Hex(FrameOf({Raft(5, raft::TimeoutNow{})})),
-            "0101"
+            "01010001"
             "07ac0205");
   EXPECT_EQ(Hex(FrameOf({{kFrom, kTo, raft::FetchSnapshot{kTo, {LogIndex(9), Term(4)}, 4096, 1 << 20}}})),
-            "0101"
+            "01010001"
             "09ac02"
             "0904"
             "8020"
@@ -110,7 +110,7 @@ TEST(MessageWire, EntriesArriveWithTheirBodiesAndShareTheFrame) {
   const log::Entry small = DataEntry(11, 100, "small", 5);
   const log::Entry large = DataEntry(12, 101, std::string(5000, 'x'), 5);
   const Bytes frame = FrameOf({Append({noop, small, large})});
-  const auto decoded = DecodeMessages(frame, kFrom, kTo);
+  const auto decoded = DecodeMessages(frame, kFrom.node(), kTo.node());
   ASSERT_TRUE(decoded.ok()) << decoded.error();
   ASSERT_EQ(decoded->size(), 1u);
   EXPECT_EQ((*decoded)[0].group, GroupId(300));
@@ -149,7 +149,7 @@ TEST(MessageWire, AThousandHeartbeatsAreOneFrameOfTenBytesEach) {
   for (uint64_t group = 1; group <= 1000; ++group)
     frame.Add(GroupId(group), Raft(7, raft::HeartbeatRequest{LogIndex(1'000'000), 0}));
   EXPECT_LE(frame.bytes(), 10'000u);
-  const auto decoded = DecodeMessages(frame.Take().Flatten(), kFrom, kTo);
+  const auto decoded = DecodeMessages(frame.Take().Flatten(), kFrom.node(), kTo.node());
   ASSERT_TRUE(decoded.ok()) << decoded.error();
   ASSERT_EQ(decoded->size(), 1000u);
   EXPECT_EQ(decoded->back().group, GroupId(1000));
@@ -157,12 +157,12 @@ TEST(MessageWire, AThousandHeartbeatsAreOneFrameOfTenBytesEach) {
 }
 
 TEST(MessageWire, SnapshotsOfferFetchAndChunk) {
-  raft::Configuration configuration{{NodeId(1), NodeId(2)}, {NodeId(3)}};
+  raft::Configuration configuration{{ReplicaId(1), ReplicaId(2)}, {ReplicaId(3)}};
   replica::SnapshotChunk chunk{{{LogIndex(9), Term(4)}, 100, 4, 104, false}, Bytes::Copy("tail")};
   const Bytes frame = FrameOf({Raft(5, raft::InstallSnapshot{{LogIndex(9), Term(4)}, Offset(77), configuration}),
                                {kFrom, kTo, raft::FetchSnapshot{kTo, {LogIndex(9), Term(4)}, 100, 4}},
                                {kFrom, kTo, chunk}});
-  const auto decoded = DecodeMessages(frame, kFrom, kTo);
+  const auto decoded = DecodeMessages(frame, kFrom.node(), kTo.node());
   ASSERT_TRUE(decoded.ok()) << decoded.error();
   ASSERT_EQ(decoded->size(), 3u);
   const auto& install = BodyOf<raft::InstallSnapshot>((*decoded)[0]);
@@ -180,8 +180,8 @@ TEST(MessageWire, ACutFrameIsRefusedUnlessItEndsBetweenTwoMessages) {
   const size_t boundary = FrameOf({first}).size();
   const Bytes frame = FrameOf({first, Append({DataEntry(10, 100, std::string(600, 'b'), 5)})});
   for (size_t size = 0; size < frame.size(); ++size) {
-    const bool whole = size == boundary || size == 2;
-    EXPECT_EQ(DecodeMessages(frame.Slice(0, size), kFrom, kTo).ok(), whole) << size;
+    const bool whole = size == boundary || size == 4;
+    EXPECT_EQ(DecodeMessages(frame.Slice(0, size), kFrom.node(), kTo.node()).ok(), whole) << size;
   }
 }
 
@@ -193,26 +193,29 @@ TEST(MessageWire, NoFlippedBitOfABatchGetsThrough) {
   for (size_t bit = body * 8; bit < frame.size() * 8; ++bit) {
     Bytes bent = Bytes::Copy(frame.view());
     bent.unsafe_mutable_data()[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
-    EXPECT_FALSE(DecodeMessages(bent, kFrom, kTo).ok()) << "bit " << bit - body * 8 << " of the batch";
+    EXPECT_FALSE(DecodeMessages(bent, kFrom.node(), kTo.node()).ok()) << "bit " << bit - body * 8 << " of the batch";
   }
 }
 
 TEST(MessageWire, AbsurdCountsAndSizesAllocateNothing) {
-  for (const char* hex : {"010103010509"
+  for (const char* hex : {"01010001"
+                          "03010509"
                           "04"
                           "00"
                           "00"
                           "ffffffffffffffffff01",  // entries
-                          "01010301050904000001"
+                          "01010001"
+                          "0301050904000001"
                           "03"
                           "00"
                           "01"
                           "ffffffffffffffff7f"
                           "00",  // bytes of an entry
-                          "01010801050904"
+                          "01010001"
+                          "0801050904"
                           "00"
                           "ffffffffffffffff7f",  // a configuration
-                          "0101"
+                          "01010001"
                           "0a0100"
                           "0904"
                           "00"
@@ -221,24 +224,36 @@ TEST(MessageWire, AbsurdCountsAndSizesAllocateNothing) {
     std::vector<uint8_t> bytes;
     for (const char* at = hex; *at != 0; at += 2)
       bytes.push_back(static_cast<uint8_t>(std::stoul(std::string(at, 2), nullptr, 16)));
-    EXPECT_FALSE(DecodeMessages(Bytes::Copy(ByteView(bytes)), kFrom, kTo).ok()) << hex;
+    EXPECT_FALSE(DecodeMessages(Bytes::Copy(ByteView(bytes)), kFrom.node(), kTo.node()).ok()) << hex;
   }
 }
 
+TEST(MessageWire, SaysOfWhichLifeOfItsNodeAReplicaIs) {
+  const ReplicaId from(NodeId(2), 7);
+  const ReplicaId to(NodeId(3), UINT32_MAX);
+  const auto decoded = DecodeMessages(FrameOf({{from, to, RaftMessage{{from, to, Term(1), raft::TimeoutNow{}}, {}}}}),
+                                      NodeId(2), NodeId(3));
+  ASSERT_TRUE(decoded.ok()) << decoded.error();
+  EXPECT_EQ((*decoded)[0].message.from, from);
+  EXPECT_EQ((*decoded)[0].message.to, to);
+  const std::vector<uint8_t> beyond{1, 1, 0, 0x80, 0x80, 0x80, 0x80, 0x10};
+  EXPECT_FALSE(DecodeMessages(Bytes::Copy(ByteView(beyond)), NodeId(2), NodeId(3)).ok());
+}
+
 TEST(MessageWire, ATermThatNoEpochCouldFollowIsRefused) {
-  EXPECT_TRUE(DecodeMessages(FrameOf({Raft(1u << 30, raft::TimeoutNow{})}), kFrom, kTo).ok());
-  EXPECT_FALSE(DecodeMessages(FrameOf({Raft(INT32_MAX, raft::TimeoutNow{})}), kFrom, kTo).ok());
-  EXPECT_FALSE(DecodeMessages(FrameOf({Raft(uint64_t{1} << 40, raft::TimeoutNow{})}), kFrom, kTo).ok());
+  EXPECT_TRUE(DecodeMessages(FrameOf({Raft(1u << 30, raft::TimeoutNow{})}), kFrom.node(), kTo.node()).ok());
+  EXPECT_FALSE(DecodeMessages(FrameOf({Raft(INT32_MAX, raft::TimeoutNow{})}), kFrom.node(), kTo.node()).ok());
+  EXPECT_FALSE(DecodeMessages(FrameOf({Raft(uint64_t{1} << 40, raft::TimeoutNow{})}), kFrom.node(), kTo.node()).ok());
 }
 
 TEST(MessageWire, AnotherVersionOrTypeIsNamedAsSuch) {
   const auto code = [](std::vector<uint8_t> bytes) {
-    const auto decoded = DecodeMessages(Bytes::Copy(ByteView(bytes)), kFrom, kTo);
+    const auto decoded = DecodeMessages(Bytes::Copy(ByteView(bytes)), kFrom.node(), kTo.node());
     return decoded.ok() ? std::optional<ErrorCode>() : decoded.error().code;
   };
   EXPECT_EQ(code({2, 1}), ErrorCode::kUnsupportedVersion);
   EXPECT_EQ(code({1, 2}), ErrorCode::kUnsupportedVersion);
-  EXPECT_EQ(code({1, 1, 99, 1, 1}), ErrorCode::kUnsupportedVersion);
+  EXPECT_EQ(code({1, 1, 0, 0, 99, 1, 1}), ErrorCode::kUnsupportedVersion);
 }
 
 }  // namespace

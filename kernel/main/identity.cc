@@ -61,7 +61,13 @@ Result<Identity> Parse(const fs::path& path, const std::string& text) {
     return Error{ErrorCode::kUnsupportedVersion, path.string() + " is of version " + root["version"].asString() +
                                                      ", which this release does not know; run the newer release"};
   }
-  return Identity{NodeId(root["node_id"].asUInt64()), root["incarnation"].asUInt64()};
+  Identity identity{NodeId(root["node_id"].asUInt64()), {root["incarnation"].asUInt64(), std::nullopt, {}, false}};
+  if (root["generation"].isUInt()) identity.life.generation = root["generation"].asUInt();
+  for (const Json::Value& founder : root["founders"]) {
+    if (founder.isUInt64()) identity.life.founders.emplace_back(founder.asUInt64());
+  }
+  identity.life.established = root["established"].isBool() && root["established"].asBool();
+  return identity;
 }
 
 }  // namespace
@@ -84,12 +90,20 @@ Result<Identity> ReadOrMakeIdentity(const fs::path& data_dir, NodeId node, uint6
                                          std::to_string(node.value) +
                                          ": set cluster.node_id or broker.data_dir right; nothing was changed"};
   }
+  const Identity made{node, {fresh_incarnation, std::nullopt, {}, false}};
+  CHRONIK_RETURN_IF_ERROR(WriteIdentity(data_dir, made));
+  return made;
+}
+
+Status WriteIdentity(const fs::path& data_dir, const Identity& identity) {
   Json::Value root;
   root["version"] = 1;
-  root["node_id"] = static_cast<Json::UInt64>(node.value);
-  root["incarnation"] = static_cast<Json::UInt64>(fresh_incarnation);
-  CHRONIK_RETURN_IF_ERROR(WriteDurably(path, Json::writeString(Json::StreamWriterBuilder(), root) + "\n"));
-  return Identity{node, fresh_incarnation};
+  root["node_id"] = static_cast<Json::UInt64>(identity.node.value);
+  root["incarnation"] = static_cast<Json::UInt64>(identity.life.incarnation);
+  if (identity.life.generation) root["generation"] = *identity.life.generation;
+  for (const NodeId founder : identity.life.founders) root["founders"].append(static_cast<Json::UInt64>(founder.value));
+  if (identity.life.established) root["established"] = true;
+  return WriteDurably(data_dir / "identity.json", Json::writeString(Json::StreamWriterBuilder(), root) + "\n");
 }
 
 }  // namespace chronik::main

@@ -35,11 +35,21 @@ class IdentityTest : public testing::Test {
 TEST_F(IdentityTest, IsDrawnOnceAndKept) {
   const auto made = ReadOrMakeIdentity(directory_, NodeId(2), 77);
   ASSERT_TRUE(made.ok()) << made.error();
-  EXPECT_EQ(made->incarnation, 77u);
+  EXPECT_EQ(made->life, (broker::Life{77, std::nullopt, {}, false}));
   const auto read = ReadOrMakeIdentity(directory_, NodeId(2), 99);
   ASSERT_TRUE(read.ok()) << read.error();
-  EXPECT_EQ(read->incarnation, 77u);
+  EXPECT_EQ(read->life.incarnation, 77u);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "identity.json.new"));
+}
+
+TEST_F(IdentityTest, WhichLifeOfTheNodeItIsIsKept) {
+  ASSERT_TRUE(ReadOrMakeIdentity(directory_, NodeId(2), 77).ok());
+  for (const broker::Life& life : {broker::Life{77, 0, {NodeId(1), NodeId(2)}, false}, broker::Life{77, 3, {}, true}}) {
+    ASSERT_TRUE(WriteIdentity(directory_, {NodeId(2), life}).ok());
+    const auto read = ReadOrMakeIdentity(directory_, NodeId(2), 99);
+    ASSERT_TRUE(read.ok()) << read.error();
+    EXPECT_EQ(read->life, life);
+  }
 }
 
 TEST_F(IdentityTest, AnotherNodesDirectoryIsRefusedWithBothIdsThePathAndAWayOut) {

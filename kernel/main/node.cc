@@ -145,8 +145,15 @@ Status Node::Impl::MakeBroker() {
   environment.random_id = &RandomTopicId;
   environment.random_seed = [](GroupId) { return RandomValue<uint64_t>() | 1; };
   environment.on_fatal = [this](const Error& error) { Fail(kExitSoftware, error.message); };
-  environment.hello.incarnation = identity.incarnation;
-  environment.hello.software = "chronik " CHRONIK_VERSION;
+  environment.software = "chronik " CHRONIK_VERSION;
+  environment.life = identity.life;
+  if (store->durable()) {
+    environment.remember = [this](const broker::Life& life) {
+      return WriteIdentity(setup.settings.broker.data_dir, {identity.node, life});
+    };
+  } else {
+    environment.life = {RandomValue<uint64_t>() >> 1, std::nullopt, {}, false};  // every start is a new life
+  }
   broker = std::make_unique<broker::LocalBroker>(settings, std::move(environment));
   return {};
 }

@@ -30,7 +30,11 @@ void SetClusterSettings(const config::Settings& from, broker::Settings& to) {
   to.join_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(from.cluster.join_timeout);
   for (const config::Peer& peer : from.cluster.peers) {
     to.founders.emplace_back(peer.id);
-    if (NodeId(peer.id) != to.node_id) continue;
+    if (NodeId(peer.id) != to.node_id) {
+      to.peer_addresses[NodeId(peer.id)] = peer.rpc_address.ToString();
+      continue;
+    }
+    to.rpc_address = peer.rpc_address.ToString();
     to.rack = peer.rack;
     if (from.broker.advertised_listener || peer.address.empty()) continue;
     to.host = peer.address.host;
@@ -52,10 +56,8 @@ Status Node::Impl::StartTransport() {
   cluster::Links& links = *broker->links();
   CHRONIK_RETURN_IF_ERROR(links.Attach(*table, transport->self(), setup.settings.broker.message_bytes_max));
   CHRONIK_RETURN_IF_ERROR(transport->Start(links.sink()));
-  for (const config::Peer& peer : setup.settings.cluster.peers) {
-    if (NodeId(peer.id) == setup.settings.broker.node_id) continue;
-    CHRONIK_RETURN_IF_ERROR(links.SetPeer(NodeId(peer.id), peer.rpc_address.ToString()));
-  }
+  for (const auto& [peer, address] : broker->settings().peer_addresses)
+    CHRONIK_RETURN_IF_ERROR(links.SetPeer(peer, address));
   return {};
 }
 

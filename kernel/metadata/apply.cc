@@ -38,6 +38,42 @@ Status CheckReplicas(const MetadataImage& image, const std::vector<NodeId>& repl
   return {};
 }
 
+std::vector<ReplicaId> Founders(const MetadataImage& image, const std::vector<NodeId>& replicas) {
+  std::vector<ReplicaId> founders;
+  founders.reserve(replicas.size());
+  for (const NodeId node : replicas) founders.push_back(image.ReplicaOf(node));
+  std::sort(founders.begin(), founders.end());
+  return founders;
+}
+
+// Which life of its node the broker is.
+Result<uint32_t> GenerationOf(const MetadataImage& image, const RegisterBroker& c) {
+  const Broker* known = image.FindBroker(c.node);
+  const bool same = known != nullptr && known->incarnation == c.incarnation;
+  if (!c.generation) {
+    if (known == nullptr) return 1;
+    return same ? known->generation : known->generation + 1;
+  }
+  if (same ? known->generation == *c.generation : known == nullptr && *c.generation == 0) return *c.generation;
+  return Refuse(ErrorCode::kReplacedBroker,
+                "another data directory has taken the place of this one as node " + std::to_string(c.node.value) +
+                    ": if that was meant, empty this one to join as a new broker, under another node id; if not, "
+                    "stop the other one");
+}
+
+// The metadata group grows to three voters as soon as there are three brokers, the lowest ids first.
+std::vector<NodeId> GrowMetadataVoters(const MetadataImage& image) {
+  constexpr size_t kWanted = 3;
+  std::vector<NodeId> voters = image.metadata_voters();
+  if (voters.empty() || voters.size() >= kWanted || image.broker_count() < kWanted) return voters;
+  for (const Broker& broker : image.Brokers()) {
+    if (voters.size() == kWanted) break;
+    const auto at = std::lower_bound(voters.begin(), voters.end(), broker.id);
+    if (at == voters.end() || *at != broker.id) voters.insert(at, broker.id);
+  }
+  return voters;
+}
+
 // Checks new partitions and gives their group ids.
 Result<std::vector<Partition>> PlacePartitions(const MetadataImage& image, size_t first,
                                                const std::vector<PartitionAssignment>& assignments) {
@@ -66,7 +102,7 @@ Result<std::vector<Partition>> PlacePartitions(const MetadataImage& image, size_
   partitions.reserve(assignments.size());
   for (const PartitionAssignment& assignment : assignments) {
     const bool choose = assignment.group == GroupId{};
-    partitions.push_back({choose ? next : assignment.group, assignment.replicas});
+    partitions.push_back({choose ? next : assignment.group, assignment.replicas, Founders(image, assignment.replicas)});
     if (choose) ++next;
   }
   if (next.value > kMaxGroupId) return Refuse(ErrorCode::kInvalidReplicaAssignment, "no group ids are left");
@@ -92,13 +128,16 @@ struct Applier {
   const MetadataImage& image;
 
   Result<Applied> operator()(const RegisterBroker& c) const {
-    if (c.node == NodeId{} || c.host.empty() || c.host.size() > kMaxHostBytes || c.rack.size() > kMaxHostBytes ||
-        c.port == 0) {
+    if (c.node == NodeId{} || c.node > kMaxNodeId || c.host.empty() || c.host.size() > kMaxHostBytes ||
+        c.rack.size() > kMaxHostBytes || c.rpc_address.size() > kMaxHostBytes || c.port == 0) {
       return Refuse(ErrorCode::kInvalidArgument, "a broker needs an id, a host and a port");
     }
+    const Result<uint32_t> generation = GenerationOf(image, c);
+    if (!generation.ok()) return generation.error();
     ImageEditor editor(image);
-    editor.PutBroker({c.node, c.host, c.port, c.rack});
-    return Done(&editor, BrokerRegistered{c.node});
+    editor.PutBroker({c.node, c.incarnation, *generation, c.host, c.port, c.rack, c.rpc_address});
+    editor.SetMetadataVoters(GrowMetadataVoters(editor.image()));
+    return Done(&editor, BrokerRegistered{c.node, *generation});
   }
 
   Result<Applied> operator()(const CreateTopic& c) const {
@@ -179,10 +218,15 @@ struct Applier {
       return Refuse(ErrorCode::kInvalidArgument,
                     "a cluster id has 1 to " + std::to_string(kMaxHostBytes) + " characters");
     }
+    if (c.founders.empty() || !std::is_sorted(c.founders.begin(), c.founders.end()) ||
+        std::adjacent_find(c.founders.begin(), c.founders.end()) != c.founders.end()) {
+      return Refuse(ErrorCode::kInvalidArgument, "a cluster has founders, each named once");
+    }
     if (!image.cluster_id().empty() && image.cluster_id() != c.cluster_id) {
       return Refuse(ErrorCode::kInvalidArgument, "the cluster already has id '" + image.cluster_id() + "'");
     }
     ImageEditor editor(image);
+    if (image.cluster_id().empty()) editor.SetMetadataVoters(c.founders);
     editor.SetClusterId(c.cluster_id);
     return Done(&editor, ClusterIdSet{});
   }

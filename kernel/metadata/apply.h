@@ -15,6 +15,7 @@ namespace chronik::metadata {
 
 struct BrokerRegistered {
   NodeId node;
+  uint32_t generation = 0;
 };
 struct TopicCreated {
   TopicPtr topic;
@@ -44,11 +45,11 @@ struct Applied {
   Effect effect;
 };
 
-// An Error is the command's outcome, for whoever proposed it: it was committed and has no effect. Codes: kTopicExists,
-// kInvalidTopicName, kUnknownTopicId, kInvalidPartitionCount, kInvalidReplicaAssignment (unknown broker, repeated
-// replica, reused group id), kInvalidConfig (bounds only), kInvalidArgument. Configuration *values* are not judged
-// here: which are honoured changes between releases, and replicas of different releases must agree. Whoever proposes a
-// command calls CheckTopicConfigs first.
+// An Error is the command's outcome, for whoever proposed it: it was committed and has no effect. Codes:
+// kReplacedBroker, kTopicExists, kInvalidTopicName, kUnknownTopicId, kInvalidPartitionCount, kInvalidReplicaAssignment
+// (unknown broker, repeated replica, reused group id), kInvalidConfig (bounds only), kInvalidArgument. Configuration
+// *values* are not judged here: which are honoured changes between releases, and replicas of different releases must
+// agree. Whoever proposes a command calls CheckTopicConfigs first.
 Result<Applied> Apply(const MetadataImage& image, const Command& command);
 
 }  // namespace chronik::metadata

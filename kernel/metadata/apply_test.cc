@@ -22,15 +22,56 @@ CreateTopic Orders(int32_t partitions) { return {"orders", kId, OnBroker1(partit
 
 TEST(Apply, RegisterBrokerAddsAndReplaces) {
   ImagePtr image = MetadataImage::Empty();
-  MustApply(&image, RegisterBroker{NodeId(2), "b", 9092, ""});
-  MustApply(&image, RegisterBroker{NodeId(1), "a", 9092, "r"});
-  MustApply(&image, RegisterBroker{NodeId(2), "b2", 9093, "r2"});
-  EXPECT_EQ(image->Brokers(), (std::vector<Broker>{{NodeId(1), "a", 9092, "r"}, {NodeId(2), "b2", 9093, "r2"}}));
+  MustApply(&image, Founder(2, "b"));
+  MustApply(&image, Founder(1, "a", 9092, "r"));
+  MustApply(&image, Founder(2, "b2", 9093, "r2"));
+  EXPECT_EQ(image->Brokers(), (std::vector<Broker>{{NodeId(1), 1, 0, "a", 9092, "r", "rpc:1"},
+                                                   {NodeId(2), 2, 0, "b2", 9093, "r2", "rpc:2"}}));
   EXPECT_EQ(image->version(), 3u);
-  EXPECT_EQ(CodeOf(image, RegisterBroker{NodeId(0), "a", 9092, ""}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(CodeOf(image, RegisterBroker{NodeId(3), "", 9092, ""}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(CodeOf(image, RegisterBroker{NodeId(3), "a", 0, ""}), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(CodeOf(image, RegisterBroker{NodeId(3), std::string(256, 'a'), 1, ""}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, Founder(0)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, Founder(uint64_t{1} << 31)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, Founder(3, "")), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, Founder(3, "a", 0)), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, Founder(3, std::string(256, 'a'))), ErrorCode::kInvalidArgument);
+}
+
+// Who lost its disk has forgotten what it promised: it must not be taken for the member that it was.
+TEST(Apply, AnotherDataDirectoryIsAnotherLifeOfItsNode) {
+  ImagePtr image = MetadataImage::Empty();
+  MustApply(&image, SetClusterId{"c", {NodeId(1), NodeId(2), NodeId(3)}});
+  for (uint64_t node = 1; node <= 3; ++node) MustApply(&image, Founder(node));
+  MustApply(&image, CreateTopic{"t", kId, {{PartitionId(0), GroupId(0), {NodeId(3), NodeId(1)}}}, {}, ""});
+  RegisterBroker fresh = Founder(3);
+  fresh.incarnation = 77;
+  EXPECT_EQ(CodeOf(image, fresh), ErrorCode::kReplacedBroker) << "it claims to be a life that it is not";
+  fresh.generation.reset();
+  EXPECT_EQ(std::get<BrokerRegistered>(MustApply(&image, fresh).effect).generation, 1u);
+  EXPECT_EQ(std::get<BrokerRegistered>(MustApply(&image, fresh).effect).generation, 1u) << "its answer was lost";
+  EXPECT_EQ(image->ReplicaOf(NodeId(3)), ReplicaId(NodeId(3), 1));
+  EXPECT_EQ(CodeOf(image, Founder(3)), ErrorCode::kReplacedBroker) << "the old disk came back";
+  fresh.generation = 1;
+  MustApply(&image, fresh);
+  fresh.generation = 0;
+  EXPECT_EQ(CodeOf(image, fresh), ErrorCode::kReplacedBroker);
+  EXPECT_EQ(image->FindTopic("t")->partitions[0].founders,
+            (std::vector<ReplicaId>{ReplicaId(NodeId(1), 0), ReplicaId(NodeId(3), 0)}))
+      << "what a group began with never changes";
+}
+
+TEST(Apply, WhoComesLaterIsNoFounder) {
+  ImagePtr image = MetadataImage::Empty();
+  MustApply(&image, SetClusterId{"c", {NodeId(1)}});
+  MustApply(&image, Founder(1));
+  RegisterBroker late = Founder(4);
+  late.generation.reset();
+  EXPECT_EQ(std::get<BrokerRegistered>(MustApply(&image, late).effect).generation, 1u);
+  EXPECT_EQ(image->metadata_voters(), std::vector<NodeId>{NodeId(1)}) << "two voters are worse than one";
+  late.node = NodeId(2);
+  MustApply(&image, late);
+  EXPECT_EQ(image->metadata_voters(), (std::vector<NodeId>{NodeId(1), NodeId(2), NodeId(4)}));
+  late.node = NodeId(3);
+  MustApply(&image, late);
+  EXPECT_EQ(image->metadata_voters(), (std::vector<NodeId>{NodeId(1), NodeId(2), NodeId(4)}));
 }
 
 TEST(Apply, CreateTopicGivesGroupsAndCanBeFoundEveryWay) {
@@ -162,10 +203,12 @@ TEST(Apply, ProducerIdBlocksNeverOverlap) {
 
 TEST(Apply, TheClusterIdIsSetOnce) {
   ImagePtr image = MetadataImage::Empty();
-  EXPECT_EQ(CodeOf(image, SetClusterId{""}), ErrorCode::kInvalidArgument);
-  MustApply(&image, SetClusterId{"one"});
-  MustApply(&image, SetClusterId{"one"});
-  EXPECT_EQ(CodeOf(image, SetClusterId{"two"}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, SetClusterId{"", {NodeId(1)}}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, SetClusterId{"one", {}}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(image, SetClusterId{"one", {NodeId(2), NodeId(1)}}), ErrorCode::kInvalidArgument);
+  MustApply(&image, SetClusterId{"one", {NodeId(1)}});
+  MustApply(&image, SetClusterId{"one", {NodeId(1)}});
+  EXPECT_EQ(CodeOf(image, SetClusterId{"two", {NodeId(1)}}), ErrorCode::kInvalidArgument);
   EXPECT_EQ(image->cluster_id(), "one");
 }
 

@@ -56,9 +56,13 @@ struct FieldWriter {
   void operator()(const RegisterBroker& c) const {
     Head(CommandType::kRegisterBroker);
     out->Put(c.node);
+    out->Put(c.incarnation);
+    out->Put(static_cast<uint8_t>(c.generation ? 1 : 0));
+    if (c.generation) out->Put(*c.generation);
     out->Put(c.host);
     out->Put(c.port);
     out->Put(c.rack);
+    out->Put(c.rpc_address);
   }
   void operator()(const CreateTopic& c) const {
     Head(CommandType::kCreateTopic);
@@ -92,15 +96,23 @@ struct FieldWriter {
   void operator()(const SetClusterId& c) const {
     Head(CommandType::kSetClusterId);
     out->Put(c.cluster_id);
+    PutReplicas(out, c.founders);
   }
 };
 
 RegisterBroker TakeRegisterBroker(WireReader* in) {
   RegisterBroker c;
   c.node = in->TakeId<NodeId>();
+  c.incarnation = in->Take<uint64_t>();
+  if (const auto known = in->Take<uint8_t>(); known == 1) {
+    c.generation = in->Take<uint32_t>();
+  } else if (known != 0) {
+    in->Fail();
+  }
   c.host = in->TakeString(kMaxHostBytes);
   c.port = in->Take<uint16_t>();
   c.rack = in->TakeString(kMaxHostBytes);
+  c.rpc_address = in->TakeString(kMaxHostBytes);
   return c;
 }
 
@@ -134,6 +146,13 @@ AllocateProducerIds TakeAllocateProducerIds(WireReader* in) {
   AllocateProducerIds c;
   c.node = in->TakeId<NodeId>();
   c.count = in->Take<int32_t>();
+  return c;
+}
+
+SetClusterId TakeSetClusterId(WireReader* in) {
+  SetClusterId c;
+  c.cluster_id = in->TakeString(kMaxHostBytes);
+  c.founders = TakeReplicas(in);
   return c;
 }
 
@@ -190,7 +209,7 @@ Result<Command> DecodeCommand(ByteView bytes) {
     case CommandType::kAddPartitions: command = TakeAddPartitions(&in); break;
     case CommandType::kSetTopicConfigs: command = TakeSetTopicConfigs(&in); break;
     case CommandType::kAllocateProducerIds: command = TakeAllocateProducerIds(&in); break;
-    case CommandType::kSetClusterId: command = SetClusterId{in.TakeString(kMaxHostBytes)}; break;
+    case CommandType::kSetClusterId: command = TakeSetClusterId(&in); break;
     default:
       if (!in.ok()) break;
       return Error{ErrorCode::kUnsupportedVersion, "metadata command of type " + std::to_string(type)};

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,12 +38,18 @@ struct PartitionAssignment {
   friend bool operator==(const PartitionAssignment&, const PartitionAssignment&) = default;
 };
 
-// Adds a broker or replaces what is known of it.
+// Adds a broker or replaces what is known of it. Which life of the node this is (ids.h: ReplicaId) follows from its
+// incarnation, a number drawn when its data directory was made:
+//   with a generation   it has taken part as that one; refused if another data directory took the node's place
+//   without             it has promised nothing yet and gets a new one, or the one that it got for the same incarnation
 struct RegisterBroker {
   NodeId node;
+  uint64_t incarnation = 0;
+  std::optional<uint32_t> generation;
   std::string host;  // of the Kafka listener, as clients shall see it
   uint16_t port = 0;
-  std::string rack;  // empty: none
+  std::string rack;         // empty: none
+  std::string rpc_address;  // "host:port" for other nodes; empty: it has none
   friend bool operator==(const RegisterBroker&, const RegisterBroker&) = default;
 };
 
@@ -83,6 +90,7 @@ struct AllocateProducerIds {
 // Once in a cluster's life; repeating the same id is fine.
 struct SetClusterId {
   std::string cluster_id;
+  std::vector<NodeId> founders;  // the first voters of the metadata group, ascending
   friend bool operator==(const SetClusterId&, const SetClusterId&) = default;
 };
 

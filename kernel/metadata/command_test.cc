@@ -11,14 +11,15 @@ namespace chronik::metadata {
 namespace {
 
 std::vector<Command> OneOfEach() {
-  return {RegisterBroker{NodeId(3), "host", 9092, "rack"},
+  return {RegisterBroker{NodeId(3), 77, 2, "host", 9092, "rack", "rpc"},
           CreateTopic{
               "t", MakeTopicId(1, 2), {{PartitionId(0), GroupId(7), {NodeId(1), NodeId(2)}}}, {{"a", "b"}}, "User:x"},
           DeleteTopic{MakeTopicId(3, 4)},
           AddPartitions{MakeTopicId(5, 6), OnBroker1(2, 1)},
           SetTopicConfigs{MakeTopicId(7, 8), {{"c", ""}, {"d", "e"}}, {"f", "g"}},
           AllocateProducerIds{NodeId(9), 1000},
-          SetClusterId{"cluster"}};
+          RegisterBroker{NodeId(3), 77, std::nullopt, "host", 9092, "rack", ""},
+          SetClusterId{"cluster", {NodeId(1), NodeId(2)}}};
 }
 
 TEST(Command, RoundTrips) {
@@ -30,11 +31,14 @@ TEST(Command, RoundTrips) {
 }
 
 TEST(Command, TheEncodingNeverChanges) {
-  const std::vector<uint8_t> expected{1,    0,    1, 0,                       // format, type
-                                      3,    0,    0, 0, 0,   0,   0,   0,     // node
-                                      4,    0,    0, 0, 'h', 'o', 's', 't',   // host
-                                      0x84, 0x23,                             // port
-                                      4,    0,    0, 0, 'r', 'a', 'c', 'k'};  // rack
+  const std::vector<uint8_t> expected{1,    0,    1, 0,                      // format, type
+                                      3,    0,    0, 0, 0,   0,   0,   0,    // node
+                                      77,   0,    0, 0, 0,   0,   0,   0,    // incarnation
+                                      1,    2,    0, 0, 0,                   // generation, known
+                                      4,    0,    0, 0, 'h', 'o', 's', 't',  // host
+                                      0x84, 0x23,                            // port
+                                      4,    0,    0, 0, 'r', 'a', 'c', 'k',  // rack
+                                      3,    0,    0, 0, 'r', 'p', 'c'};      // rpc address
   EXPECT_TRUE(std::ranges::equal(EncodeCommand(OneOfEach().front()).view(), expected));
 }
 

@@ -29,6 +29,11 @@ std::vector<Broker> MetadataImage::Brokers() const {
   return out;
 }
 
+ReplicaId MetadataImage::ReplicaOf(NodeId node) const {
+  const Broker* broker = FindBroker(node);
+  return broker != nullptr ? broker->replica() : ReplicaId(node, 0);
+}
+
 TopicPtr MetadataImage::FindTopic(std::string_view name) const {
   const TopicPtr* topic = by_name_.Find(name);
   return topic != nullptr ? *topic : nullptr;
@@ -53,7 +58,8 @@ bool MetadataImage::IsDeleted(GroupId id) const {
 // by_id_, by_group_ and collision_keys_ follow from by_name_.
 bool operator==(const MetadataImage& a, const MetadataImage& b) {
   return a.cluster_id_ == b.cluster_id_ && a.version_ == b.version_ && a.next_group_id_ == b.next_group_id_ &&
-         a.next_producer_id_ == b.next_producer_id_ && SameContent(a.brokers_, b.brokers_, std::equal_to<>()) &&
+         a.next_producer_id_ == b.next_producer_id_ && a.metadata_voters_ == b.metadata_voters_ &&
+         SameContent(a.brokers_, b.brokers_, std::equal_to<>()) &&
          SameContent(a.deleted_groups_, b.deleted_groups_, std::equal_to<>()) &&
          SameContent(a.by_name_, b.by_name_, [](const TopicPtr& x, const TopicPtr& y) { return x == y || *x == *y; });
 }

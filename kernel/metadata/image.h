@@ -17,15 +17,21 @@ namespace chronik::metadata {
 
 struct Broker {
   NodeId id;
+  uint64_t incarnation = 0;  // of its data directory
+  uint32_t generation = 0;   // of its life, as a member of groups
   std::string host;
   uint16_t port = 0;
-  std::string rack;  // empty: none
+  std::string rack;         // empty: none
+  std::string rpc_address;  // empty: none
+  ReplicaId replica() const { return {id, generation}; }
   friend bool operator==(const Broker&, const Broker&) = default;
 };
 
 struct Partition {
   GroupId group;
   std::vector<NodeId> replicas;  // the first is the preferred leader
+  // The group's first voters, ascending: its configuration before any that its log holds. Never changes.
+  std::vector<ReplicaId> founders;
   friend bool operator==(const Partition&, const Partition&) = default;
 };
 
@@ -58,9 +64,14 @@ class MetadataImage {
   GroupId next_group_id() const { return next_group_id_; }  // above every id ever used
   ProducerId next_producer_id() const { return next_producer_id_; }
 
+  // Who votes in the metadata group, ascending; the other brokers are learners. Empty: not founded yet.
+  const std::vector<NodeId>& metadata_voters() const { return metadata_voters_; }
+
   size_t broker_count() const { return brokers_.size(); }
   const Broker* FindBroker(NodeId id) const { return brokers_.Find(id); }
   std::vector<Broker> Brokers() const;  // ascending id
+  // The member of groups that this node is now; generation 0 of one that is not registered.
+  ReplicaId ReplicaOf(NodeId node) const;
 
   size_t topic_count() const { return by_name_.size(); }
   size_t partition_count() const { return by_group_.size(); }
@@ -92,6 +103,7 @@ class MetadataImage {
   uint64_t version_ = 0;
   GroupId next_group_id_ = kMetaGroup + 1;
   ProducerId next_producer_id_{0};
+  std::vector<NodeId> metadata_voters_;
   SortedMap<NodeId, Broker> brokers_;
   SortedMap<std::string, TopicPtr> by_name_;
   SortedMap<TopicId, TopicPtr> by_id_;

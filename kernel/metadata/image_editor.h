@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "kernel/metadata/image.h"
 
@@ -21,6 +22,7 @@ class ImageEditor {
 
   void SetVersion(uint64_t version) { image_->version_ = version; }
   void SetClusterId(std::string id) { image_->cluster_id_ = std::move(id); }
+  void SetMetadataVoters(std::vector<NodeId> voters) { image_->metadata_voters_ = std::move(voters); }
   void PutBroker(Broker broker);
   // Adds a topic or replaces the one of its id; a topic's name never changes, its partitions only grow.
   void PutTopic(const TopicPtr& topic);

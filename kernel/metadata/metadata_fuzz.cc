@@ -15,7 +15,8 @@ namespace {
 
 ImagePtr TwoBrokers() {
   ImagePtr image = MetadataImage::Empty();
-  for (const uint64_t node : {1, 2}) image = Apply(*image, RegisterBroker{NodeId(node), "h", 1, ""})->image;
+  for (const uint64_t node : {1, 2})
+    image = Apply(*image, RegisterBroker{NodeId(node), node, 0, "h", 1, "", ""})->image;
   return image;
 }
 

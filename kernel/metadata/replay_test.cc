@@ -80,7 +80,7 @@ TEST(Replay, TwoReplicasAgreeAfterEveryCommand) {
 
 ImagePtr Sample() {
   ImagePtr image = WithBrokers(3);
-  MustApply(&image, SetClusterId{"cluster"});
+  MustApply(&image, SetClusterId{"cluster", {NodeId(1)}});
   MustApply(&image, CreateTopic{"a", MakeTopicId(1), OnBroker1(3), {{"k", "v"}}, "User:x"});
   MustApply(&image, CreateTopic{"b", MakeTopicId(2), OnBroker1(2), {}, ""});
   MustApply(&image, CreateTopic{"c", MakeTopicId(3), OnBroker1(1), {}, ""});

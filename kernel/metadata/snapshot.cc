@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/metadata/snapshot.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,15 +14,15 @@
 namespace chronik::metadata {
 namespace {
 
-// Header {magic, format version}, scalars, brokers, topics in ascending name, tombstones, then the CRC-32C of all
-// before it.
+// Header {magic, format version}, scalars, voters of the metadata group, brokers, topics in ascending name, tombstones,
+// then the CRC-32C of all before it.
 constexpr uint32_t kMagic = 0x4d524843;  // "CHRM"
 constexpr uint32_t kFormatVersion = 1;
 constexpr size_t kCrcBytes = sizeof(uint32_t);
 constexpr size_t kMaxElements = 100000000;  // of any list; the bytes at hand bound it further
-constexpr size_t kMinBrokerBytes = 8 + 4 + 2 + 4;
+constexpr size_t kMinBrokerBytes = 8 + 8 + 4 + 4 + 2 + 4 + 4;
 constexpr size_t kMinTopicBytes = 16 + 4 * 4;
-constexpr size_t kMinPartitionBytes = 8 + 4;
+constexpr size_t kMinPartitionBytes = 8 + 4 + 4;
 constexpr size_t kRangeBytes = 8 + 8;
 
 Error Corrupt(const char* what) { return Error{ErrorCode::kCorrupt, std::string("metadata snapshot: ") + what}; }
@@ -35,6 +36,8 @@ void PutTopic(WireWriter* out, const Topic& topic) {
   for (const Partition& partition : topic.partitions) {
     out->Put(partition.group);
     PutReplicas(out, partition.replicas);
+    out->PutCount(partition.founders.size());
+    for (const ReplicaId founder : partition.founders) out->Put(founder.value);
   }
 }
 
@@ -48,6 +51,8 @@ Topic TakeTopic(WireReader* in) {
   for (Partition& partition : topic.partitions) {
     partition.group = in->TakeId<GroupId>();
     partition.replicas = TakeReplicas(in);
+    partition.founders.resize(in->TakeCount(kMaxReplicas, sizeof(uint64_t)));
+    for (ReplicaId& founder : partition.founders) founder = ReplicaId(in->Take<uint64_t>());
   }
   return topic;
 }
@@ -57,10 +62,13 @@ void TakeBrokers(WireReader* in, ImageEditor* editor) {
   for (size_t left = in->TakeCount(kMaxElements, kMinBrokerBytes); left > 0 && in->ok(); --left) {
     Broker broker;
     broker.id = in->TakeId<NodeId>();
+    broker.incarnation = in->Take<uint64_t>();
+    broker.generation = in->Take<uint32_t>();
     broker.host = in->TakeString(kMaxHostBytes);
     broker.port = in->Take<uint16_t>();
     broker.rack = in->TakeString(kMaxHostBytes);
-    if (broker.id <= previous) in->Fail();
+    broker.rpc_address = in->TakeString(kMaxHostBytes);
+    if (broker.id <= previous || broker.id > kMaxNodeId) in->Fail();
     previous = broker.id;
     editor->PutBroker(std::move(broker));
   }
@@ -71,7 +79,8 @@ bool Fits(const ImageEditor& editor, const Topic& topic) {
   if (!ValidateTopicName(topic.name).ok() || topic.id.IsZero() || topic.partitions.empty()) return false;
   if (editor.image().FindTopic(topic.id) != nullptr || editor.collides(TopicCollisionKey(topic.name))) return false;
   for (const Partition& partition : topic.partitions) {
-    if (partition.group <= kMetaGroup || partition.group.value > kMaxGroupId || partition.replicas.empty())
+    if (partition.group <= kMetaGroup || partition.group.value > kMaxGroupId || partition.replicas.empty() ||
+        partition.founders.empty() || !std::is_sorted(partition.founders.begin(), partition.founders.end()))
       return false;
     if (editor.image().FindGroup(partition.group)) return false;
   }
@@ -119,13 +128,17 @@ Bytes EncodeImage(const MetadataImage& image) {
   out.Put(image.cluster_id());
   out.Put(image.next_group_id());
   out.Put(image.next_producer_id());
+  PutReplicas(&out, image.metadata_voters());
   const std::vector<Broker> brokers = image.Brokers();
   out.PutCount(brokers.size());
   for (const Broker& broker : brokers) {
     out.Put(broker.id);
+    out.Put(broker.incarnation);
+    out.Put(broker.generation);
     out.Put(broker.host);
     out.Put(broker.port);
     out.Put(broker.rack);
+    out.Put(broker.rpc_address);
   }
   out.PutCount(image.topic_count());
   image.ForEachTopic([&out](const TopicPtr& topic) { PutTopic(&out, *topic); });
@@ -154,6 +167,7 @@ Result<ImagePtr> DecodeImage(ByteView bytes) {
   editor.SetClusterId(in.TakeString(kMaxHostBytes));
   const auto next_group_id = in.TakeId<GroupId>();
   const auto next_producer_id = in.TakeId<ProducerId>();
+  editor.SetMetadataVoters(TakeReplicas(&in));
   TakeBrokers(&in, &editor);
   TakeTopics(&in, &editor);
   TakeTombstones(&in, &editor);

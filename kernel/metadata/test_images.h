@@ -27,10 +27,15 @@ inline Applied MustApply(ImagePtr* image, const Command& command) {
   return *std::move(applied);
 }
 
+// A founder, whose incarnation is its id.
+inline RegisterBroker Founder(uint64_t node, std::string host = "h", uint16_t port = 9092, std::string rack = "") {
+  return {NodeId(node), node, 0, std::move(host), port, std::move(rack), "rpc:" + std::to_string(node)};
+}
+
 inline ImagePtr WithBrokers(uint64_t count) {
   ImagePtr image = MetadataImage::Empty();
   for (uint64_t i = 1; i <= count; ++i) {
-    MustApply(&image, RegisterBroker{NodeId(i), "host" + std::to_string(i), 9092, "rack" + std::to_string(i % 3)});
+    MustApply(&image, Founder(i, "host" + std::to_string(i), 9092, "rack" + std::to_string(i % 3)));
   }
   return image;
 }
@@ -50,7 +55,12 @@ class RandomCommands {
   Command Next() {
     switch (Below(9)) {
       case 0:
-        return RegisterBroker{NodeId(Below(5)), Below(9) == 0 ? "" : "h" + Digit(), static_cast<uint16_t>(Below(3)),
+        return RegisterBroker{NodeId(Below(5)),
+                              Below(3),
+                              Generation(),
+                              Below(9) == 0 ? "" : "h" + Digit(),
+                              static_cast<uint16_t>(Below(3)),
+                              Digit(),
                               Digit()};
       case 1:
       case 2:
@@ -59,13 +69,16 @@ class RandomCommands {
       case 5: return AddPartitions{Id(), Partitions(static_cast<int32_t>(Below(4)))};
       case 6: return SetTopicConfigs{Id(), Configs(), {"a" + Digit(), "missing"}};
       case 7: return AllocateProducerIds{NodeId(Below(5)), static_cast<int32_t>(Below(2000)) - 10};
-      default: return SetClusterId{Below(3) == 0 ? "other" : "cluster"};
+      default: return SetClusterId{Below(3) == 0 ? "other" : "cluster", {NodeId(1), NodeId(1 + Below(3))}};
     }
   }
   uint64_t Below(uint64_t bound) { return random_() % bound; }
 
  private:
   std::string Digit() { return std::to_string(Below(10)); }
+  std::optional<uint32_t> Generation() {
+    return Below(2) == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(Below(3)));
+  }
   std::string Name() {
     static const std::vector<std::string> kNames{"orders", "a.b",      "a_b", "logs", "",
                                                  "..",     "bad name", "x-1", "x-2",  "x-3"};

@@ -16,15 +16,15 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 
-using Nodes = std::vector<NodeId>;
+using Nodes = std::vector<ReplicaId>;
 
 bool Ascends(const Nodes& nodes) {
-  return nodes.size() <= kMaxMembers && (nodes.empty() || nodes.front() != NodeId{}) &&
+  return nodes.size() <= kMaxMembers && (nodes.empty() || nodes.front() != ReplicaId{}) &&
          std::adjacent_find(nodes.begin(), nodes.end(), std::greater_equal<>()) == nodes.end();
 }
 
 bool Disjoint(const Nodes& a, const Nodes& b) {
-  return std::none_of(a.begin(), a.end(), [&](NodeId node) { return std::binary_search(b.begin(), b.end(), node); });
+  return std::none_of(a.begin(), a.end(), [&](ReplicaId node) { return std::binary_search(b.begin(), b.end(), node); });
 }
 
 Nodes Union(const Nodes& a, const Nodes& b) {
@@ -60,18 +60,18 @@ bool IsValid(const Configuration& c) {
   return false;
 }
 
-bool IsVoter(const Configuration& c, NodeId node) {
+bool IsVoter(const Configuration& c, ReplicaId node) {
   return std::binary_search(c.voters.begin(), c.voters.end(), node) ||
          (c.joint() && std::binary_search(c.next_voters.begin(), c.next_voters.end(), node));
 }
 
-std::vector<NodeId> Voters(const Configuration& c) { return c.joint() ? Union(c.voters, c.next_voters) : c.voters; }
+std::vector<ReplicaId> Voters(const Configuration& c) { return c.joint() ? Union(c.voters, c.next_voters) : c.voters; }
 
-std::vector<NodeId> Members(const Configuration& c) {
+std::vector<ReplicaId> Members(const Configuration& c) {
   return Union(Union(c.voters, c.learners), Union(c.next_voters, c.next_learners));
 }
 
-Configuration FirstStep(const Configuration& now, std::vector<NodeId> voters, std::vector<NodeId> learners) {
+Configuration FirstStep(const Configuration& now, std::vector<ReplicaId> voters, std::vector<ReplicaId> learners) {
   CHRONIK_CHECK(!now.joint()) << "a joint configuration can only be left for its next one";
   // The same voters make the same majorities: nothing to agree on but who receives.
   if (voters == now.voters || CHRONIK_MUTANT(change_without_joint)) return {std::move(voters), std::move(learners)};
@@ -101,7 +101,7 @@ std::vector<uint8_t> EncodeConfiguration(const Configuration& c) {
   for (const Nodes* nodes : {&c.voters, &c.learners, &c.next_voters, &c.next_learners}) {
     StoreLittle(to, static_cast<uint16_t>(nodes->size()));
     to += sizeof(uint16_t);
-    for (const NodeId node : *nodes) {
+    for (const ReplicaId node : *nodes) {
       StoreLittle(to, node.value);
       to += sizeof(uint64_t);
     }
@@ -148,7 +148,7 @@ const Configuration* ConfigurationHistory::ForSnapshotAt(LogIndex index, LogInde
   return known == rows_.end() || known->index > commit ? nullptr : &known->configuration;
 }
 
-bool ConfigurationHistory::IsVoterSince(NodeId node, LogIndex commit) const {
+bool ConfigurationHistory::IsVoterSince(ReplicaId node, LogIndex commit) const {
   for (auto row = rows_.rbegin(); row != rows_.rend(); ++row) {
     if (IsVoter(row->configuration, node)) return true;
     if (row->index <= commit) return false;

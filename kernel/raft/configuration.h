@@ -26,11 +26,11 @@ enum class ConfigurationPhase : uint8_t { kStable = 0, kCatchingUp = 1, kJoint =
 // Voters decide; learners only receive. Every list ascends without repetition; voters and learners are disjoint, and
 // so are next_voters and next_learners. The next_ lists are empty if stable.
 struct Configuration {
-  std::vector<NodeId> voters;
-  std::vector<NodeId> learners;
+  std::vector<ReplicaId> voters;
+  std::vector<ReplicaId> learners;
   ConfigurationPhase phase = ConfigurationPhase::kStable;
-  std::vector<NodeId> next_voters = {};
-  std::vector<NodeId> next_learners = {};
+  std::vector<ReplicaId> next_voters = {};
+  std::vector<ReplicaId> next_learners = {};
   friend bool operator==(const Configuration&, const Configuration&) = default;
 
   bool joint() const { return phase == ConfigurationPhase::kJoint; }
@@ -40,12 +40,12 @@ inline constexpr size_t kMaxMembers = 64;  // of each list
 
 // Keeps what is said above and has a voter. A replica that was just made for a group may start without any.
 bool IsValid(const Configuration& configuration);
-bool IsVoter(const Configuration& configuration, NodeId node);    // in either half of a joint one
-std::vector<NodeId> Voters(const Configuration& configuration);   // of both halves
-std::vector<NodeId> Members(const Configuration& configuration);  // whoever receives entries
+bool IsVoter(const Configuration& configuration, ReplicaId node);    // in either half of a joint one
+std::vector<ReplicaId> Voters(const Configuration& configuration);   // of both halves
+std::vector<ReplicaId> Members(const Configuration& configuration);  // whoever receives entries
 
 // What follows `now` on the way to {voters, learners}; `now` is stable or catching up.
-Configuration FirstStep(const Configuration& now, std::vector<NodeId> voters, std::vector<NodeId> learners);
+Configuration FirstStep(const Configuration& now, std::vector<ReplicaId> voters, std::vector<ReplicaId> learners);
 // What follows a configuration with a change under way.
 Configuration NextStep(const Configuration& now);
 
@@ -77,7 +77,7 @@ class ConfigurationHistory {
   // up to it, nor roll it back. Null if there is none yet.
   const Configuration* ForSnapshotAt(LogIndex index, LogIndex commit) const;
   // Is it a voter of the newest one, or of one that this may be rolled back to, `commit` being what cannot be?
-  bool IsVoterSince(NodeId node, LogIndex commit) const;
+  bool IsVoterSince(ReplicaId node, LogIndex commit) const;
   // The newest with an entry in (from, to] that is stable.
   const Configuration* SettledIn(LogIndex from, LogIndex to) const;
 

@@ -9,8 +9,8 @@
 namespace chronik::raft {
 namespace {
 
-std::vector<NodeId> Nodes(std::initializer_list<uint64_t> ids) {
-  std::vector<NodeId> out;
+std::vector<ReplicaId> Nodes(std::initializer_list<uint64_t> ids) {
+  std::vector<ReplicaId> out;
   for (const uint64_t id : ids) out.emplace_back(id);
   return out;
 }
@@ -64,23 +64,23 @@ TEST(Configuration, WithoutNewVotersThereIsNothingToCatchUp) {
 TEST(Configuration, AJointOneNeedsBothMajorities) {  // P20: each counts for itself
   const Configuration joint = Joint({1, 2, 3}, {3, 4, 5});
   const auto quorum = [&](std::initializer_list<uint64_t> ids) {
-    const std::vector<NodeId> yes = Nodes(ids);
-    return QuorumHolds(joint, [&](NodeId node) { return std::find(yes.begin(), yes.end(), node) != yes.end(); });
+    const std::vector<ReplicaId> yes = Nodes(ids);
+    return QuorumHolds(joint, [&](ReplicaId node) { return std::find(yes.begin(), yes.end(), node) != yes.end(); });
   };
   EXPECT_FALSE(quorum({1, 2, 3}));
   EXPECT_FALSE(quorum({3, 4, 5}));
   EXPECT_FALSE(quorum({1, 2, 4}));  // three of five, but only one of the new ones
   EXPECT_TRUE(quorum({1, 3, 4}));
   EXPECT_TRUE(quorum({1, 2, 4, 5}));
-  EXPECT_EQ(QuorumReached<uint64_t>(joint, [](NodeId node) { return node.value * 10; }), 20u);
-  EXPECT_EQ(QuorumReached<uint64_t>(joint, [](NodeId node) { return 100 - node.value * 10; }), 60u);
+  EXPECT_EQ(QuorumReached<uint64_t>(joint, [](ReplicaId node) { return node.value * 10; }), 20u);
+  EXPECT_EQ(QuorumReached<uint64_t>(joint, [](ReplicaId node) { return 100 - node.value * 10; }), 60u);
 }
 
 TEST(Configuration, AnEvenNumberNeedsMoreThanHalf) {
   const Configuration four = Stable({1, 2, 3, 4});
-  EXPECT_FALSE(QuorumHolds(four, [](NodeId node) { return node.value <= 2; }));
-  EXPECT_TRUE(QuorumHolds(four, [](NodeId node) { return node.value <= 3; }));
-  EXPECT_FALSE(QuorumHolds(Configuration{}, [](NodeId) { return true; }));
+  EXPECT_FALSE(QuorumHolds(four, [](ReplicaId node) { return node.value <= 2; }));
+  EXPECT_TRUE(QuorumHolds(four, [](ReplicaId node) { return node.value <= 3; }));
+  EXPECT_FALSE(QuorumHolds(Configuration{}, [](ReplicaId) { return true; }));
 }
 
 TEST(Configuration, ItsStoredFormNeverChanges) {
@@ -142,10 +142,10 @@ TEST(ConfigurationHistory, KeepsWhatARollBackComesDownTo) {  // P28
 
 TEST(ConfigurationHistory, KnowsWhoVotesUntilARemovalIsCommitted) {
   ConfigurationHistory history(Stable({1, 2}), {{LogIndex(4), Joint({1, 2}, {2})}, {LogIndex(5), Stable({2})}});
-  EXPECT_TRUE(history.IsVoterSince(NodeId(1), LogIndex(4)));
-  EXPECT_FALSE(history.IsVoterSince(NodeId(1), LogIndex(5)));
-  EXPECT_TRUE(history.IsVoterSince(NodeId(2), LogIndex(5)));
-  EXPECT_FALSE(history.IsVoterSince(NodeId(3), LogIndex(0)));
+  EXPECT_TRUE(history.IsVoterSince(ReplicaId(1), LogIndex(4)));
+  EXPECT_FALSE(history.IsVoterSince(ReplicaId(1), LogIndex(5)));
+  EXPECT_TRUE(history.IsVoterSince(ReplicaId(2), LogIndex(5)));
+  EXPECT_FALSE(history.IsVoterSince(ReplicaId(3), LogIndex(0)));
 }
 
 TEST(ConfigurationHistory, OfWhatItDoesNotKnowGivesTheFirstCommittedOne) {

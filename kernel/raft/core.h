@@ -41,7 +41,7 @@ class RaftGroup::Impl {
     uint64_t round;  // the heartbeat round, begun after the barrier was asked for, that has to be answered
   };
   struct Vote {
-    NodeId voter;
+    ReplicaId voter;
     bool granted;
   };
 
@@ -55,9 +55,9 @@ class RaftGroup::Impl {
   Persist& OpenPersist();
   void FinishStep(SoftState before);
   void AppendToLog(const EntryMeta& entry);
-  void AppendOwn(const EntryMeta& entry);  // a leader's new entry
-  void Send(NodeId to, Body body);         // promises nothing about this disk
-  void SendAfter(NodeId to, Body body);    // leaves once everything persisted so far is durable
+  void AppendOwn(const EntryMeta& entry);   // a leader's new entry
+  void Send(ReplicaId to, Body body);       // promises nothing about this disk
+  void SendAfter(ReplicaId to, Body body);  // leaves once everything persisted so far is durable
   void CommitTo(LogIndex index);
   SoftState soft_state() const { return {role_, leader_, hard_.term}; }
   const Configuration& configuration() const { return configurations_.newest(); }
@@ -66,7 +66,7 @@ class RaftGroup::Impl {
   void OnTick(uint32_t count);
   void TickLeader();
   void CheckQuorum();
-  void OnPeerLost(NodeId peer);
+  void OnPeerLost(ReplicaId peer);
   void OnVoteRequest(const Message& message, const VoteRequest& request);
   void OnVoteResponse(const Message& message, const VoteResponse& response);
   void OnTimeoutNow();
@@ -76,18 +76,18 @@ class RaftGroup::Impl {
   bool Alone() const;    // the only voter
   void StartPreVote();
   void StartElection(bool transfer);
-  void RecordVote(NodeId voter, bool granted);
-  void BecomeFollower(Term term, NodeId leader);
+  void RecordVote(ReplicaId voter, bool granted);
+  void BecomeFollower(Term term, ReplicaId leader);
   void BecomeLeader();
   void LeaveRole();
-  void AdoptTerm(Term term, NodeId vote);
+  void AdoptTerm(Term term, ReplicaId vote);
   void ResetElectionTimer();
   uint32_t Random(uint32_t bound);
 
   // --- replication.cc
   void OnPropose(const Propose& propose);
-  void OnAppendResponse(NodeId from, const AppendResponse& response);
-  void OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response);
+  void OnAppendResponse(ReplicaId from, const AppendResponse& response);
+  void OnHeartbeatResponse(ReplicaId from, const HeartbeatResponse& response);
   void Broadcast();
   void Beat();
   void Replicate(Progress& peer);
@@ -98,7 +98,7 @@ class RaftGroup::Impl {
   void AdvanceCommit();
   void TrimWindow();
   bool Confirmed() const { return role_ == Role::kLeader && log_.TermAt(commit()) == hard_.term; }
-  Progress* FindPeer(NodeId node);
+  Progress* FindPeer(ReplicaId node);
   LogIndex commit() const { return hard_.commit; }
 
   // --- read_barrier.cc
@@ -106,7 +106,7 @@ class RaftGroup::Impl {
   void AdvanceBarriers();
 
   // --- transfer.cc
-  void OnTransfer(NodeId target);
+  void OnTransfer(ReplicaId target);
   void MaybeTransfer(const Progress& peer);
   void TickTransfer();
   void AbandonTransfer();
@@ -126,8 +126,8 @@ class RaftGroup::Impl {
   void OnInstallSnapshot(const Message& message, const InstallSnapshot& offer);
   void OnSnapshotReady(const SnapshotReady& snapshot);
   void TakeEntries(AppendRequest& request, size_t known);
-  void AcceptAppend(NodeId from, LogIndex match);  // once it is on disk
-  void RejectAppend(NodeId from, const AppendRequest& request, EntryId hint);
+  void AcceptAppend(ReplicaId from, LogIndex match);  // once it is on disk
+  void RejectAppend(ReplicaId from, const AppendRequest& request, EntryId hint);
 
   const Options options_;
   ConfigurationHistory configurations_;
@@ -138,7 +138,7 @@ class RaftGroup::Impl {
   bool hard_state_dirty_ = false;
   Role role_ = Role::kFollower;
   bool failed_ = false;
-  NodeId leader_;
+  ReplicaId leader_;
 
   LogIndex durable_;
   uint64_t last_sequence_ = 0;
@@ -163,7 +163,7 @@ class RaftGroup::Impl {
 
   // Leader only.
   std::vector<Progress> peers_;
-  NodeId transfer_target_;
+  ReplicaId transfer_target_;
   LogIndex catch_up_mark_;          // a new voter that has this has caught up; moves once an election timeout
   uint64_t uncommitted_bytes_ = 0;  // proposed in this term
   LogIndex term_begin_;             // this leadership's no-op

@@ -55,7 +55,7 @@ bool Impl::CanCampaign() const { return configurations_.IsVoterSince(options_.se
 
 bool Impl::Stalled() const { return write_elapsed_ >= kStallTimeouts * options_.election_ticks; }
 
-bool Impl::InLease() const { return leader_ != NodeId{} && election_elapsed_ < options_.election_ticks; }
+bool Impl::InLease() const { return leader_ != ReplicaId{} && election_elapsed_ < options_.election_ticks; }
 
 void Impl::OnTick(uint32_t count) {
   log_.ReleaseMemory();
@@ -70,7 +70,7 @@ void Impl::OnTick(uint32_t count) {
     }
     ++election_elapsed_;
     if (election_elapsed_ < election_timeout_) continue;
-    leader_ = NodeId{};
+    leader_ = ReplicaId{};
     if (CanCampaign()) {
       StartPreVote();
     } else {
@@ -96,12 +96,12 @@ void Impl::TickLeader() {
 
 // A leader that no majority answers must not go on believing in itself: its clients would wait for ever.
 void Impl::CheckQuorum() {
-  const bool heard = QuorumHolds(configuration(), [this](NodeId voter) {
+  const bool heard = QuorumHolds(configuration(), [this](ReplicaId voter) {
     if (voter == options_.self) return true;
     const Progress* peer = FindPeer(voter);
     return peer != nullptr && peer->recently_active;
   });
-  if (!heard) return BecomeFollower(hard_.term, NodeId{});
+  if (!heard) return BecomeFollower(hard_.term, ReplicaId{});
   for (Progress& peer : peers_) {
     // Whatever was sent to a silent follower is lost: begin again where it surely is, one message at a time.
     if (!peer.recently_active && peer.replicating()) peer.BecomeProbe();
@@ -112,7 +112,7 @@ void Impl::CheckQuorum() {
   TrimWindow();
 }
 
-void Impl::OnPeerLost(NodeId peer) {
+void Impl::OnPeerLost(ReplicaId peer) {
   if (role_ == Role::kLeader) {
     Progress* progress = FindPeer(peer);
     if (progress != nullptr && progress->replicating()) progress->BecomeProbe();
@@ -122,7 +122,7 @@ void Impl::OnPeerLost(NodeId peer) {
   // Forgetting the leader also ends this replica's loyalty to it: it may vote for another. Should the leader live, its
   // next message is obeyed as before. The few ticks of chance keep the followers from splitting the vote. Should they
   // split it all the same, or one have asked before the others heard of the loss, the next rounds follow soon, too.
-  leader_ = NodeId{};
+  leader_ = ReplicaId{};
   hint_retries_ = kHintRetries;
   election_elapsed_ = 0;
   election_timeout_ = 1 + Random(kHintTicks) + kHintTicks * priority_;
@@ -133,10 +133,10 @@ void Impl::StartPreVote() {
   if (Alone()) return StartElection(false);
   LeaveRole();
   role_ = Role::kPreCandidate;
-  leader_ = NodeId{};
+  leader_ = ReplicaId{};
   ResetElectionTimer();
   if (hint_retries_ > 0) --hint_retries_;
-  for (const NodeId voter : Voters(configuration())) {
+  for (const ReplicaId voter : Voters(configuration())) {
     if (voter == options_.self) continue;
     // In the name of the term to come; nobody's term changes, this replica's neither.
     const VoteRequest request{.pre = true, .transfer = false, .last = log_.last()};
@@ -149,10 +149,10 @@ void Impl::StartElection(bool transfer) {
   LeaveRole();
   AdoptTerm(hard_.term + 1, options_.self);
   role_ = Role::kCandidate;
-  leader_ = NodeId{};
+  leader_ = ReplicaId{};
   ResetElectionTimer();
   own_vote_sequence_ = last_sequence_;
-  for (const NodeId voter : Voters(configuration())) {
+  for (const ReplicaId voter : Voters(configuration())) {
     if (voter != options_.self) SendAfter(voter, VoteRequest{.pre = false, .transfer = transfer, .last = log_.last()});
   }
 }
@@ -164,15 +164,15 @@ void Impl::OnVoteRequest(const Message& message, const VoteRequest& request) {
   const bool up_to_date = std::pair(request.last.term, request.last.index) >= std::pair(last.term, last.index) ||
                           CHRONIK_MUTANT(vote_for_a_shorter_log);
   if (request.pre) {
-    const bool may = message.term > hard_.term || (message.term == hard_.term && leader_ == NodeId{} &&
-                                                   (hard_.vote == NodeId{} || hard_.vote == message.from));
+    const bool may = message.term > hard_.term || (message.term == hard_.term && leader_ == ReplicaId{} &&
+                                                   (hard_.vote == ReplicaId{} || hard_.vote == message.from));
     const bool granted = may && up_to_date;
     // Granted in the term that was asked for, so that the answer matches the question; refused in the own one.
     const Term term = granted ? message.term : hard_.term;
     out_->messages.push_back({options_.self, message.from, term, VoteResponse{.pre = true, .granted = granted}});
     return;
   }
-  const bool may = hard_.vote == message.from || (hard_.vote == NodeId{} && leader_ == NodeId{});
+  const bool may = hard_.vote == message.from || (hard_.vote == ReplicaId{} && leader_ == ReplicaId{});
   if (!may || !up_to_date) return Send(message.from, VoteResponse{.pre = false, .granted = false});
   if (hard_.vote != message.from) AdoptTerm(hard_.term, message.from);
   ResetElectionTimer();
@@ -195,24 +195,25 @@ void Impl::OnTimeoutNow() {
 }
 
 // The first answer of a voter counts. May change the role.
-void Impl::RecordVote(NodeId voter, bool granted) {
+void Impl::RecordVote(ReplicaId voter, bool granted) {
   if (!IsVoter(configuration(), voter)) return;
   const auto known = std::find_if(votes_.begin(), votes_.end(), [&](const Vote& vote) { return vote.voter == voter; });
   if (known != votes_.end()) return;
   votes_.push_back({voter, granted});
-  const auto said = [this](NodeId id, bool answer) {
+  const auto said = [this](ReplicaId id, bool answer) {
     return std::any_of(votes_.begin(), votes_.end(),
                        [&](const Vote& vote) { return vote.voter == id && vote.granted == answer; });
   };
-  if (QuorumHolds(configuration(), [&](NodeId id) { return said(id, true); })) {
+  if (QuorumHolds(configuration(), [&](ReplicaId id) { return said(id, true); })) {
     if (role_ == Role::kPreCandidate) return StartElection(false);
     return BecomeLeader();
   }
   // Lost if not even all that did not refuse would be enough.
-  if (!QuorumHolds(configuration(), [&](NodeId id) { return !said(id, false); })) BecomeFollower(hard_.term, NodeId{});
+  if (!QuorumHolds(configuration(), [&](ReplicaId id) { return !said(id, false); }))
+    BecomeFollower(hard_.term, ReplicaId{});
 }
 
-void Impl::AdoptTerm(Term term, NodeId vote) {
+void Impl::AdoptTerm(Term term, ReplicaId vote) {
   CHRONIK_CHECK(term.value <= static_cast<uint64_t>(std::numeric_limits<int32_t>::max()))
       << "term " << term << " is no Kafka leader epoch any more";
   hard_.term = term;
@@ -221,13 +222,13 @@ void Impl::AdoptTerm(Term term, NodeId vote) {
   OpenPersist();
 }
 
-void Impl::BecomeFollower(Term term, NodeId leader) {
+void Impl::BecomeFollower(Term term, ReplicaId leader) {
   if (term == hard_.term) AbandonTransfer();  // stepping down by itself, not for the target
   LeaveRole();
-  if (term > hard_.term) AdoptTerm(term, NodeId{});
+  if (term > hard_.term) AdoptTerm(term, ReplicaId{});
   role_ = Role::kFollower;
   leader_ = leader;
-  if (leader != NodeId{}) hint_retries_ = 0;
+  if (leader != ReplicaId{}) hint_retries_ = 0;
   ResetElectionTimer();
 }
 
@@ -258,7 +259,7 @@ void Impl::LeaveRole() {
   for (; !barriers_.empty(); barriers_.pop_front()) out_->barriers_failed.push_back(barriers_.front().context);
   peers_.clear();
   peers_.shrink_to_fit();
-  transfer_target_ = NodeId{};
+  transfer_target_ = ReplicaId{};
   uncommitted_bytes_ = 0;
   log_.ForgetThrough(commit());
 }

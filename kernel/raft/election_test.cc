@@ -17,7 +17,7 @@ TEST(Election, TheOnlyVoterLeadsOnceItsVoteIsOnDisk) {
   one.Go(CampaignNow{});
   EXPECT_EQ(one.group.soft_state().role, Role::kCandidate);
   ASSERT_EQ(one.out.persist.size(), 1u);
-  EXPECT_EQ(one.out.persist[0].hard_state, (HardState{Term(1), NodeId(1), LogIndex(0)}));
+  EXPECT_EQ(one.out.persist[0].hard_state, (HardState{Term(1), ReplicaId(1), LogIndex(0)}));
   one.Done();
   EXPECT_EQ(one.group.soft_state().role, Role::kLeader);
   ASSERT_EQ(one.out.persist.size(), 1u);
@@ -74,12 +74,12 @@ TEST(Election, VoteAndVoteRequestsWaitForTheDisk) {  // P5
   EXPECT_TRUE(voter.Now<VoteResponse>().empty());
   ASSERT_EQ(voter.After<VoteResponse>().size(), 1u);
   EXPECT_EQ(voter.out.messages_after[0].first, voter.out.persist[0].sequence);
-  EXPECT_EQ(voter.out.persist[0].hard_state->vote, NodeId(2));
+  EXPECT_EQ(voter.out.persist[0].hard_state->vote, ReplicaId(2));
 }
 
 TEST(Election, OneVoteATermAlsoAcrossARestart) {
   InitialState initial;
-  initial.hard_state = {Term(4), NodeId(2), LogIndex(0)};
+  initial.hard_state = {Term(4), ReplicaId(2), LogIndex(0)};
   Single voter(3, {}, initial);
   voter.From(3, 4, VoteRequest{.pre = false, .transfer = false, .last = At(9, 4)});
   ASSERT_EQ(voter.Now<VoteResponse>().size(), 1u);
@@ -139,7 +139,7 @@ TEST(Election, APreCandidateHasNoLeaderAndNoOldVotes) {  // P21
   Single replica(3);
   replica.From(2, 1, HeartbeatRequest{LogIndex(0), 0});
   replica.Go(CampaignNow{});
-  EXPECT_EQ(replica.group.soft_state().leader, NodeId{});
+  EXPECT_EQ(replica.group.soft_state().leader, ReplicaId{});
   replica.From(3, 1, VoteResponse{.pre = true, .granted = false});
   replica.Go(CampaignNow{});
   replica.From(2, 2, VoteResponse{.pre = true, .granted = true});  // the refusal of before does not count against it
@@ -148,17 +148,17 @@ TEST(Election, APreCandidateHasNoLeaderAndNoOldVotes) {  // P21
 
 TEST(Election, LearnersNeverCampaignAndTheirVotesDoNotCount) {
   InitialState initial;
-  initial.configuration = {{NodeId(2), NodeId(3)}, {NodeId(1)}};
+  initial.configuration = {{ReplicaId(2), ReplicaId(3)}, {ReplicaId(1)}};
   Single learner(0, {}, initial);
   learner.Go(Tick{100});
   learner.Go(CampaignNow{});
   learner.From(2, 1, TimeoutNow{});
   EXPECT_EQ(learner.group.soft_state().role, Role::kFollower);
   EXPECT_TRUE(learner.out.messages.empty() && learner.out.messages_after.empty());
-  EXPECT_EQ(learner.group.hard_state(), (HardState{Term(1), NodeId{}, LogIndex(0)}));  // the message's term, no vote
+  EXPECT_EQ(learner.group.hard_state(), (HardState{Term(1), ReplicaId{}, LogIndex(0)}));  // the message's term, no vote
 
   InitialState with_learner;
-  with_learner.configuration = {{NodeId(1), NodeId(2), NodeId(3)}, {NodeId(4)}};
+  with_learner.configuration = {{ReplicaId(1), ReplicaId(2), ReplicaId(3)}, {ReplicaId(4)}};
   Single voter(0, {}, with_learner);
   voter.Go(CampaignNow{});
   EXPECT_TRUE(voter.Now<VoteRequest>(4).empty());
@@ -206,7 +206,7 @@ TEST(Election, ALostConnectionToTheLeaderStartsOneSoon) {
   cluster.Crash(leader);
   cluster.Advance(2);  // a connection ends after what it carried
   for (uint64_t id = 1; id <= 3; ++id) {
-    if (id != leader) cluster.Step(id, PeerLost{NodeId(leader)});
+    if (id != leader) cluster.Step(id, PeerLost{ReplicaId(leader)});
   }
   const uint64_t begin = cluster.now();
   cluster.ElectLeader();
@@ -228,7 +228,7 @@ TEST(Election, ALostConnectionRarelyCostsAnElectionTimeout) {
     const uint64_t begin = cluster.now();
     for (uint64_t id = 1; id <= 3; ++id) {
       if (id == leader) continue;
-      cluster.Step(id, PeerLost{NodeId(leader)});
+      cluster.Step(id, PeerLost{ReplicaId(leader)});
       cluster.Advance(cluster.Random(TestCluster::kUnitsPerTick));
     }
     cluster.ElectLeader();
@@ -241,7 +241,7 @@ TEST(Election, ALostConnectionToALivingLeaderChangesNothing) {
   TestCluster cluster(3, 0, 5);
   const uint64_t leader = cluster.ElectLeader();
   const Term term = cluster.group(leader).soft_state().term;
-  cluster.Step(leader % 3 + 1, PeerLost{NodeId(leader)});
+  cluster.Step(leader % 3 + 1, PeerLost{ReplicaId(leader)});
   cluster.Advance(500);
   EXPECT_EQ(cluster.Leader(), leader);
   EXPECT_EQ(cluster.group(leader).soft_state().term, term);
@@ -252,7 +252,7 @@ TEST(Transfer, WaitsForCatchUpAndRefusesProposalsMeanwhile) {
   leader.Lead();
   leader.Done();
   leader.Accept(2, 1);
-  leader.Go(TransferLeadership{NodeId(3)});  // has nothing yet
+  leader.Go(TransferLeadership{ReplicaId(3)});  // has nothing yet
   EXPECT_TRUE(leader.Now<TimeoutNow>().empty());
   EXPECT_EQ(leader.Propose(1, 10).error().code, ErrorCode::kNotLeader);
   leader.Accept(3, 1);
@@ -271,26 +271,26 @@ TEST(Transfer, IsGivenUpAloudAndAskedForAgainUntilThen) {
   leader.Lead();
   leader.Done();
   leader.Accept(2, 1);
-  leader.Go(TransferLeadership{NodeId(2)});
+  leader.Go(TransferLeadership{ReplicaId(2)});
   EXPECT_EQ(leader.Now<TimeoutNow>(2).size(), 1u);
   leader.From(2, 1, HeartbeatResponse{0});  // it lives and has not taken over: the request may be lost
   EXPECT_EQ(leader.Now<TimeoutNow>(2).size(), 1u);
   for (int i = 0; i < 9; ++i) EXPECT_FALSE(leader.Go(Tick{}).transfer_failed.has_value());
-  EXPECT_EQ(leader.Go(Tick{}).transfer_failed, NodeId(2));
+  EXPECT_EQ(leader.Go(Tick{}).transfer_failed, ReplicaId(2));
   leader.From(2, 1, HeartbeatResponse{0});
   EXPECT_TRUE(leader.Now<TimeoutNow>(2).empty());
 }
 
 TEST(Transfer, GoesToVotersOnly) {
   InitialState initial;
-  initial.configuration = {{NodeId(1), NodeId(2)}, {NodeId(4)}};
+  initial.configuration = {{ReplicaId(1), ReplicaId(2)}, {ReplicaId(4)}};
   Single leader(0, {}, initial);
-  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(2)}).transfer_failed, NodeId(2));  // nothing to hand over
+  EXPECT_EQ(leader.Go(TransferLeadership{ReplicaId(2)}).transfer_failed, ReplicaId(2));  // nothing to hand over
   leader.Lead();
-  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(4)}).transfer_failed, NodeId(4));
-  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(9)}).transfer_failed, NodeId(9));
-  EXPECT_FALSE(leader.Go(TransferLeadership{NodeId(2)}).transfer_failed.has_value());
-  EXPECT_EQ(leader.Go(TransferLeadership{NodeId(4)}).transfer_failed, NodeId(4));  // the one before goes on
+  EXPECT_EQ(leader.Go(TransferLeadership{ReplicaId(4)}).transfer_failed, ReplicaId(4));
+  EXPECT_EQ(leader.Go(TransferLeadership{ReplicaId(9)}).transfer_failed, ReplicaId(9));
+  EXPECT_FALSE(leader.Go(TransferLeadership{ReplicaId(2)}).transfer_failed.has_value());
+  EXPECT_EQ(leader.Go(TransferLeadership{ReplicaId(4)}).transfer_failed, ReplicaId(4));  // the one before goes on
   EXPECT_EQ(leader.Propose(1, 1).error().code, ErrorCode::kNotLeader);
 }
 
@@ -318,7 +318,7 @@ TEST(Priority, WhoHasALowerOneWaitsLonger) {
     Single second(3, options);
     second.group.SetPriority(1);
     second.From(2, 1, HeartbeatRequest{LogIndex(0), 0});
-    second.Go(PeerLost{NodeId(2)});
+    second.Go(PeerLost{ReplicaId(2)});
     second.Go(Tick{3});
     EXPECT_EQ(second.group.soft_state().role, Role::kFollower);
     second.Go(Tick{3});
@@ -348,7 +348,7 @@ TEST(Transfer, MovesLeadershipWithoutATimeout) {
   const uint64_t leader = cluster.ElectLeader();
   const uint64_t target = leader % 3 + 1;
   ASSERT_TRUE(cluster.Propose(leader, 3, 100).ok());
-  cluster.Step(leader, TransferLeadership{NodeId(target)});
+  cluster.Step(leader, TransferLeadership{ReplicaId(target)});
   const uint64_t begin = cluster.now();
   EXPECT_TRUE(cluster.RunUntil([&] { return cluster.Leader() == target; }));
   EXPECT_LT(cluster.now() - begin, 3 * TestCluster::kUnitsPerTick);
@@ -361,12 +361,12 @@ TEST(Messages, WrongOnesAreIgnored) {  // P25
     return replica.out.messages.empty() && replica.out.messages_after.empty() && replica.out.persist.empty();
   };
   const VoteRequest ask{.pre = false, .transfer = false, .last = {}};
-  EXPECT_TRUE(ignored({NodeId(2), NodeId(7), Term(1), ask}));  // to somebody else
-  EXPECT_TRUE(ignored({NodeId(1), NodeId(1), Term(1), ask}));  // from itself
-  EXPECT_TRUE(ignored({NodeId(0), NodeId(1), Term(1), ask}));
-  EXPECT_TRUE(ignored({NodeId(2), NodeId(1), Term(0), ask}));
-  EXPECT_TRUE(ignored({NodeId(2), NodeId(1), Term(1ull << 31), ask}));  // no Kafka leader epoch
-  EXPECT_TRUE(ignored({NodeId(2), NodeId(1), Term(UINT64_MAX), ask}));
+  EXPECT_TRUE(ignored({ReplicaId(2), ReplicaId(7), Term(1), ask}));  // to somebody else
+  EXPECT_TRUE(ignored({ReplicaId(1), ReplicaId(1), Term(1), ask}));  // from itself
+  EXPECT_TRUE(ignored({ReplicaId(0), ReplicaId(1), Term(1), ask}));
+  EXPECT_TRUE(ignored({ReplicaId(2), ReplicaId(1), Term(0), ask}));
+  EXPECT_TRUE(ignored({ReplicaId(2), ReplicaId(1), Term(1ull << 31), ask}));  // no Kafka leader epoch
+  EXPECT_TRUE(ignored({ReplicaId(2), ReplicaId(1), Term(UINT64_MAX), ask}));
   EXPECT_EQ(replica.group.hard_state().term, Term(0));
   replica.Lead();
   replica.Accept(2, 99);  // more than the leader has

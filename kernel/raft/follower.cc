@@ -96,12 +96,12 @@ void Impl::TakeEntries(AppendRequest& request, size_t known) {
   }
 }
 
-void Impl::AcceptAppend(NodeId from, LogIndex match) {
+void Impl::AcceptAppend(ReplicaId from, LogIndex match) {
   if (CHRONIK_MUTANT(answer_before_fsync)) return Send(from, AppendResponse{false, match, {}, {}});
   SendAfter(from, AppendResponse{false, match, {}, {}});
 }
 
-void Impl::RejectAppend(NodeId from, const AppendRequest& request, EntryId hint) {
+void Impl::RejectAppend(ReplicaId from, const AppendRequest& request, EntryId hint) {
   SendAfter(from, AppendResponse{true, {}, hint, request.previous.index});
 }
 
@@ -134,7 +134,7 @@ void Impl::OnSnapshotReady(const SnapshotReady& snapshot) {
   // The log differs from what is committed at `last`, or ends below it: none of it behind `last` is committed. A leader
   // has all that is, so a snapshot that contradicts its log is not of this group.
   if (role_ == Role::kLeader) return;
-  if (role_ != Role::kFollower) BecomeFollower(hard_.term, NodeId{});
+  if (role_ != Role::kFollower) BecomeFollower(hard_.term, ReplicaId{});
   OpenPersist().reset = snapshot;
   log_ = LogView(snapshot.last, snapshot.next_offset, {}, snapshot.last.index, snapshot.next_offset);
   configurations_.Reset(snapshot.last.index, snapshot.configuration);
@@ -144,7 +144,7 @@ void Impl::OnSnapshotReady(const SnapshotReady& snapshot) {
   persists_.back().attests = snapshot.last.index;
   CommitTo(snapshot.last.index);
   hard_state_dirty_ = true;
-  if (leader_ != NodeId{}) AcceptAppend(leader_, snapshot.last.index);
+  if (leader_ != ReplicaId{}) AcceptAppend(leader_, snapshot.last.index);
 }
 
 }  // namespace chronik::raft

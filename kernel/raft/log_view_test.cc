@@ -107,7 +107,7 @@ TEST(Ring, GrowsWhileWrappedAndGivesItsMemoryBack) {
 }
 
 TEST(Progress, OldAnswersNeitherMoveNorReopenAnything) {
-  Progress peer(NodeId(2), false, LogIndex(10));
+  Progress peer(ReplicaId(2), false, LogIndex(10));
   EXPECT_FALSE(peer.Refused(LogIndex(4), LogIndex(2)));  // not what was asked
   EXPECT_TRUE(peer.Refused(LogIndex(9), LogIndex(4)));
   EXPECT_EQ(peer.next(), LogIndex(5));
@@ -125,7 +125,7 @@ TEST(Progress, OldAnswersNeitherMoveNorReopenAnything) {
 }
 
 TEST(Progress, AnsweredRepetitionsOfALogReadBreedNoMore) {
-  Progress peer(NodeId(2), false, LogIndex(10));
+  Progress peer(ReplicaId(2), false, LogIndex(10));
   EXPECT_TRUE(peer.Refused(LogIndex(9), LogIndex(4)));
   peer.SentProbe(false);
   EXPECT_TRUE(peer.Accepted(LogIndex(4)));

@@ -13,7 +13,7 @@ using Impl = RaftGroup::Impl;
 void Impl::OnChangeConfiguration(const ChangeConfiguration& change) {
   const auto refuse = [this](ErrorCode code, const char* why) { out_->configuration_change = Error{code, why}; };
   if (role_ != Role::kLeader) return refuse(ErrorCode::kNotLeader, "this replica does not lead the group");
-  if (transfer_target_ != NodeId{}) return refuse(ErrorCode::kNotLeader, "leadership is being handed over");
+  if (transfer_target_ != ReplicaId{}) return refuse(ErrorCode::kNotLeader, "leadership is being handed over");
   Configuration wanted{change.voters, change.learners};
   std::sort(wanted.voters.begin(), wanted.voters.end());
   std::sort(wanted.learners.begin(), wanted.learners.end());
@@ -48,7 +48,7 @@ void Impl::AdvanceConfiguration() {
   const Configuration& now = configuration();
   if (role_ != Role::kLeader || configurations_.newest_index() > commit()) return;
   if (now.phase == ConfigurationPhase::kStable) return StepDownIfRemoved();
-  if (!Confirmed() || transfer_target_ != NodeId{}) return;
+  if (!Confirmed() || transfer_target_ != ReplicaId{}) return;
   if (now.phase == ConfigurationPhase::kCatchingUp && !NewVotersCaughtUp()) return;
   AppendConfiguration(NextStep(now));
 }
@@ -57,7 +57,7 @@ void Impl::AdvanceConfiguration() {
 // longer than an election would (thesis 4.2.1).
 bool Impl::NewVotersCaughtUp() {
   const Configuration& now = configuration();
-  return std::all_of(now.next_voters.begin(), now.next_voters.end(), [&](NodeId node) {
+  return std::all_of(now.next_voters.begin(), now.next_voters.end(), [&](ReplicaId node) {
     if (IsVoter(now, node)) return true;
     const Progress* peer = FindPeer(node);
     return peer != nullptr && peer->recently_active && peer->match() >= catch_up_mark_;
@@ -66,11 +66,11 @@ bool Impl::NewVotersCaughtUp() {
 
 void Impl::SyncPeers() {
   const Configuration& now = configuration();
-  std::vector<NodeId> members = Members(now);
+  std::vector<ReplicaId> members = Members(now);
   std::erase_if(peers_,
                 [&](const Progress& peer) { return !std::binary_search(members.begin(), members.end(), peer.peer()); });
   peers_.reserve(members.size());
-  for (const NodeId node : members) {
+  for (const ReplicaId node : members) {
     if (node == options_.self) continue;
     Progress* peer = FindPeer(node);
     // From the log's end, which the first answer corrects.

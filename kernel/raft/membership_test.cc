@@ -10,8 +10,8 @@
 namespace chronik::raft {
 namespace {
 
-std::vector<NodeId> Nodes(std::initializer_list<uint64_t> ids) {
-  std::vector<NodeId> out;
+std::vector<ReplicaId> Nodes(std::initializer_list<uint64_t> ids) {
+  std::vector<ReplicaId> out;
   for (const uint64_t id : ids) out.emplace_back(id);
   return out;
 }
@@ -44,10 +44,10 @@ TEST(Change, IsRefusedWhenItMustBe) {
   EXPECT_EQ(Change(leader, {}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(Change(leader, {1, 1, 2}).error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(Change(leader, {1, 2}, {2}).error().code, ErrorCode::kInvalidArgument);
-  leader.Go(TransferLeadership{NodeId(3)});
+  leader.Go(TransferLeadership{ReplicaId(3)});
   EXPECT_EQ(Change(leader, {1, 2}).error().code, ErrorCode::kNotLeader);
-  leader.Go(TransferLeadership{NodeId(1)});  // to itself: goes on
-  EXPECT_EQ(leader.out.transfer_failed, NodeId(3));
+  leader.Go(TransferLeadership{ReplicaId(1)});  // to itself: goes on
+  EXPECT_EQ(leader.out.transfer_failed, ReplicaId(3));
   EXPECT_TRUE(leader.out.persist.empty());
   EXPECT_EQ(*Change(leader, {3, 2, 1}), LogIndex(0));  // is so already
   EXPECT_TRUE(leader.out.persist.empty());
@@ -259,7 +259,7 @@ TEST(Change, WhoeverComesBackStartsAfresh) {  // P26
   ASSERT_EQ(leader.group.configuration(), (Configuration{Nodes({1, 2}), {}}));
   ASSERT_TRUE(Change(leader, {1, 2, 3}).ok());
   for (const PeerStatus& peer : leader.group.peers()) {
-    if (peer.peer == NodeId(3)) {
+    if (peer.peer == ReplicaId(3)) {
       EXPECT_EQ(peer.match, LogIndex(0));
     }
   }
@@ -280,7 +280,7 @@ TEST(Snapshot, IsInstalledAsOneUnitInTheOrderOfWrites) {
   ASSERT_EQ(replica.out.persist.size(), 1u);
   ASSERT_TRUE(replica.out.persist[0].reset.has_value());
   EXPECT_EQ(replica.out.persist[0].reset->last, At(9, 2));
-  EXPECT_EQ(replica.out.persist[0].hard_state, (HardState{Term(2), NodeId{}, LogIndex(9)}));  // P13
+  EXPECT_EQ(replica.out.persist[0].hard_state, (HardState{Term(2), ReplicaId{}, LogIndex(9)}));  // P13
   EXPECT_EQ(replica.out.committed, LogIndex(9));
   EXPECT_EQ(replica.out.configuration, members);
   EXPECT_EQ(replica.group.next_offset(), Offset(40));

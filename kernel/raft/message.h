@@ -70,8 +70,8 @@ struct InstallSnapshot {
 };
 
 struct Message {
-  NodeId from;
-  NodeId to;
+  ReplicaId from;
+  ReplicaId to;
   Term term;
   std::variant<VoteRequest, VoteResponse, AppendRequest, AppendResponse, HeartbeatRequest, HeartbeatResponse,
                TimeoutNow, InstallSnapshot>

@@ -45,9 +45,9 @@ class Progress {
  public:
   enum class State : uint8_t { kProbe, kReplicate, kSnapshot };
 
-  Progress(NodeId peer, bool learner, LogIndex next) : peer_(peer), next_(next), learner_(learner) {}
+  Progress(ReplicaId peer, bool learner, LogIndex next) : peer_(peer), next_(next), learner_(learner) {}
 
-  NodeId peer() const { return peer_; }
+  ReplicaId peer() const { return peer_; }
   bool learner() const { return learner_; }
   void set_learner(bool learner) { learner_ = learner; }
   State state() const { return state_; }
@@ -89,7 +89,7 @@ class Progress {
   uint64_t read_round = 0;           // the newest round of read barriers it answered
 
  private:
-  NodeId peer_;
+  ReplicaId peer_;
   LogIndex match_;
   LogIndex next_;
   Inflight inflight_;

@@ -12,13 +12,13 @@
 namespace chronik::raft {
 
 template <class Holds>
-bool MajorityHolds(const std::vector<NodeId>& voters, Holds&& holds) {
+bool MajorityHolds(const std::vector<ReplicaId>& voters, Holds&& holds) {
   size_t count = 0;
-  for (const NodeId voter : voters) count += holds(voter) ? 1 : 0;
+  for (const ReplicaId voter : voters) count += holds(voter) ? 1 : 0;
   return count > voters.size() / 2;
 }
 
-// Have enough voters satisfied `holds(NodeId)`? Never without voters.
+// Have enough voters satisfied `holds(ReplicaId)`? Never without voters.
 template <class Holds>
 bool QuorumHolds(const Configuration& configuration, Holds&& holds) {
   if (CHRONIK_MUTANT(joint_needs_one_majority) && configuration.joint())
@@ -27,15 +27,15 @@ bool QuorumHolds(const Configuration& configuration, Holds&& holds) {
          (!configuration.joint() || MajorityHolds(configuration.next_voters, holds));
 }
 
-// The largest value that a majority has reached, `value_of(NodeId)` being what one voter has; T{} without voters.
+// The largest value that a majority has reached, `value_of(ReplicaId)` being what one voter has; T{} without voters.
 // Quadratic but without allocation: there are 1, 3, 5 or 7 voters.
 template <class T, class ValueOf>
-T MajorityReached(const std::vector<NodeId>& voters, ValueOf&& value_of) {
+T MajorityReached(const std::vector<ReplicaId>& voters, ValueOf&& value_of) {
   T best{};
-  for (const NodeId candidate : voters) {
+  for (const ReplicaId candidate : voters) {
     const T value = value_of(candidate);
     if (value <= best) continue;
-    if (MajorityHolds(voters, [&](NodeId voter) { return value_of(voter) >= value; })) best = value;
+    if (MajorityHolds(voters, [&](ReplicaId voter) { return value_of(voter) >= value; })) best = value;
   }
   return best;
 }

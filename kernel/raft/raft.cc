@@ -23,7 +23,7 @@ Impl::Impl(const Options& options, const InitialState& initial)
       durable_(initial.last_index),
       random_state_(options.random_seed),
       priority_(options.priority) {
-  CHRONIK_CHECK(options_.self != NodeId{}) << "a replica needs an id";
+  CHRONIK_CHECK(options_.self != ReplicaId{}) << "a replica needs an id";
   CHRONIK_CHECK(options_.election_ticks > options_.heartbeat_ticks && options_.heartbeat_ticks > 0)
       << "election " << options_.election_ticks << " heartbeat " << options_.heartbeat_ticks;
   CHRONIK_CHECK(initial.configuration == Configuration{} || IsValid(initial.configuration))
@@ -93,7 +93,7 @@ void Impl::Refuse(Input& input) {
 }
 
 void Impl::OnMessage(Message& message) {
-  if (message.to != options_.self || message.from == options_.self || message.from == NodeId{}) return;
+  if (message.to != options_.self || message.from == options_.self || message.from == ReplicaId{}) return;
   if (message.term == Term{} || message.term.value > static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) return;
   if (!AcceptTerm(message)) return;
   if (auto* append = std::get_if<AppendRequest>(&message.body)) {
@@ -132,7 +132,7 @@ bool Impl::AcceptTerm(const Message& message) {
     // Leader stickiness (thesis 4.2.3): who hears a leader does not even learn the term of those who want another.
     if (ask != nullptr && !ask->transfer && InLease()) return false;
     const bool keeps_term = (ask != nullptr && ask->pre) || (vote != nullptr && vote->pre && vote->granted);
-    if (!keeps_term) BecomeFollower(message.term, from_leader ? message.from : NodeId{});
+    if (!keeps_term) BecomeFollower(message.term, from_leader ? message.from : ReplicaId{});
   }
   if (!from_leader) return true;
   if (role_ == Role::kLeader) return false;  // two leaders of one term: not from a correct peer
@@ -160,7 +160,7 @@ void Impl::OnStorageDone(uint64_t sequence) {
 }
 
 void Impl::OnStorageFailed() {
-  BecomeFollower(hard_.term, NodeId{});
+  BecomeFollower(hard_.term, ReplicaId{});
   failed_ = true;
 }
 
@@ -198,9 +198,9 @@ void Impl::AppendOwn(const EntryMeta& entry) {
   out_->persist.back().entries.push_back(entry);
 }
 
-void Impl::Send(NodeId to, Body body) { out_->messages.push_back({options_.self, to, hard_.term, std::move(body)}); }
+void Impl::Send(ReplicaId to, Body body) { out_->messages.push_back({options_.self, to, hard_.term, std::move(body)}); }
 
-void Impl::SendAfter(NodeId to, Body body) {
+void Impl::SendAfter(ReplicaId to, Body body) {
   // Nothing under way means nothing to wait for: an answer must not wait for a write that nobody is going to make.
   if (last_sequence_ == done_sequence_ && !CHRONIK_MUTANT(answer_waits_for_no_write)) return Send(to, std::move(body));
   out_->messages_after.emplace_back(last_sequence_, Message{options_.self, to, hard_.term, std::move(body)});

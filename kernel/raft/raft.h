@@ -57,7 +57,7 @@ namespace chronik::raft {
 
 // Fixed for the life of the replica, but for the priority. Times are in ticks; the driver decides how long a tick is.
 struct Options {
-  NodeId self;
+  ReplicaId self;
   uint32_t election_ticks = 10;  // a follower starts a pre-vote after [n, 2n) ticks without a leader
   uint32_t heartbeat_ticks = 1;
   uint32_t priority = 0;  // to lead: 0 first, each step waits half an election timeout longer, 3 ticks at PeerLost
@@ -113,13 +113,13 @@ struct StorageFailed {};
 // The connection to this peer's process broke: if it is the leader, start a pre-vote soon instead of waiting, and a few
 // more if that one fails. The driver steps what the connection carried first: a heartbeat after it takes it back.
 struct PeerLost {
-  NodeId peer;
+  ReplicaId peer;
 };
 
 // Waits until the target has everything, meanwhile refusing proposals, then has it start an election at once. Given up
 // with Output::transfer_failed if the target is no voter, or does not lead within an election timeout.
 struct TransferLeadership {
-  NodeId target;
+  ReplicaId target;
 };
 
 // Who shall be voters and learners; new voters receive as learners until they have caught up. Answered by
@@ -130,8 +130,8 @@ struct TransferLeadership {
 //                     or a change is under way. One that waits for new voters to catch up is replaced; by the present
 //                     voters it is called off.
 struct ChangeConfiguration {
-  std::vector<NodeId> voters;
-  std::vector<NodeId> learners;
+  std::vector<ReplicaId> voters;
+  std::vector<ReplicaId> learners;
 };
 
 // The snapshot of an Output::pull_snapshot is complete, checked and durable beside the log.
@@ -181,7 +181,7 @@ struct Output {
   std::optional<Result<LogIndex>> configuration_change;
   std::optional<Configuration> configuration;  // the one that holds now; changed
   std::optional<Configuration> settled;        // committed, and no change is under way in it
-  std::optional<NodeId> transfer_failed;
+  std::optional<ReplicaId> transfer_failed;
   std::vector<uint64_t> barriers_passed;
   std::vector<uint64_t> barriers_failed;  // leadership was lost meanwhile
   std::optional<Message> pull_snapshot;   // an InstallSnapshot that this replica needs; repeated
@@ -206,7 +206,7 @@ struct Output {
 
 // One follower as the leader sees it; for metrics, ISR and admin.
 struct PeerStatus {
-  NodeId peer;
+  ReplicaId peer;
   LogIndex match;
   LogIndex next;
   bool recently_active = false;

@@ -24,7 +24,7 @@ void Impl::OnReadBarrier(uint64_t context) {
 // acknowledged.
 void Impl::AdvanceBarriers() {
   if (barriers_.empty() || !Confirmed()) return;
-  const uint64_t proven = QuorumReached<uint64_t>(configuration(), [this](NodeId voter) {
+  const uint64_t proven = QuorumReached<uint64_t>(configuration(), [this](ReplicaId voter) {
     if (voter == options_.self) return Alone() ? std::numeric_limits<uint64_t>::max() : read_round_;
     const Progress* peer = FindPeer(voter);
     return peer == nullptr ? 0 : peer->read_round;

@@ -26,7 +26,7 @@ void Impl::OnPropose(const Propose& propose) {
     out_->proposed = Error{ErrorCode::kNotLeader, "this replica does not lead the group"};
     return;
   }
-  if (transfer_target_ != NodeId{}) {
+  if (transfer_target_ != ReplicaId{}) {
     out_->proposed = Error{ErrorCode::kNotLeader, "leadership is being handed over"};
     return;
   }
@@ -136,7 +136,7 @@ void Impl::Beat() {
   for (Progress& peer : peers_) SendHeartbeat(peer);
 }
 
-void Impl::OnAppendResponse(NodeId from, const AppendResponse& response) {
+void Impl::OnAppendResponse(ReplicaId from, const AppendResponse& response) {
   Progress* peer = FindPeer(from);
   if (role_ != Role::kLeader || peer == nullptr) return;
   peer->recently_active = true;
@@ -155,7 +155,7 @@ void Impl::OnAppendResponse(NodeId from, const AppendResponse& response) {
   MaybeTransfer(*peer);
 }
 
-void Impl::OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response) {
+void Impl::OnHeartbeatResponse(ReplicaId from, const HeartbeatResponse& response) {
   Progress* peer = FindPeer(from);
   if (role_ != Role::kLeader || peer == nullptr) return;
   peer->recently_active = true;
@@ -179,7 +179,7 @@ void Impl::OnHeartbeatResponse(NodeId from, const HeartbeatResponse& response) {
 // beyond what is on the own disk, so that readers may take committed entries from there.
 void Impl::AdvanceCommit() {
   const LogIndex own = CHRONIK_MUTANT(leader_counts_before_its_disk) ? log_.last_index() : durable_;
-  const LogIndex majority = QuorumReached<LogIndex>(configuration(), [this, own](NodeId voter) {
+  const LogIndex majority = QuorumReached<LogIndex>(configuration(), [this, own](ReplicaId voter) {
     if (voter == options_.self) return own;
     const Progress* peer = FindPeer(voter);
     return peer == nullptr ? LogIndex{} : peer->match();
@@ -207,7 +207,7 @@ void Impl::TrimWindow() {
   persists_.ReleaseIfEmpty(kSmallRing);
 }
 
-Progress* Impl::FindPeer(NodeId node) {
+Progress* Impl::FindPeer(ReplicaId node) {
   for (Progress& peer : peers_) {
     if (peer.peer() == node) return &peer;
   }

@@ -161,11 +161,11 @@ TEST(Follower, CommitsNeitherBeyondTheMatchNorBeyondItsLog) {  // P10, P26
 
 TEST(Follower, ALateSnapshotOfferDoesNotUndoWhatWasAcknowledged) {
   Single replica(3, {}, StartWith(1, {Entry(1, 1, 0, 0), Entry(2, 1, 0, 1), Entry(3, 1, 1, 1)}));
-  replica.From(2, 1, InstallSnapshot{At(2, 1), Offset(1), {{NodeId(2)}, {}}});
+  replica.From(2, 1, InstallSnapshot{At(2, 1), Offset(1), {{ReplicaId(2)}, {}}});
   EXPECT_FALSE(replica.out.pull_snapshot.has_value());
   EXPECT_EQ(replica.group.last_index(), LogIndex(3));
   EXPECT_EQ(replica.group.commit_index(), LogIndex(2));
-  replica.From(2, 1, InstallSnapshot{At(7, 1), Offset(9), {{NodeId(2)}, {}}});
+  replica.From(2, 1, InstallSnapshot{At(7, 1), Offset(9), {{ReplicaId(2)}, {}}});
   EXPECT_TRUE(replica.out.pull_snapshot.has_value());
 }
 

@@ -26,12 +26,12 @@ struct Totals {
 
 // Any voters, one to five of them, and now and then a learner.
 void ChangeSomething(TestCluster& cluster, uint64_t leader) {
-  std::set<NodeId> voters;
+  std::set<ReplicaId> voters;
   for (uint64_t wanted = 1 + cluster.Random(5); voters.size() < std::min<uint64_t>(wanted, cluster.size());) {
-    voters.insert(NodeId(1 + cluster.Random(cluster.size())));
+    voters.insert(ReplicaId(1 + cluster.Random(cluster.size())));
   }
-  std::vector<NodeId> learners;
-  const NodeId learner(1 + cluster.Random(cluster.size()));
+  std::vector<ReplicaId> learners;
+  const ReplicaId learner(1 + cluster.Random(cluster.size()));
   if (!voters.contains(learner)) learners.push_back(learner);
   (void)cluster.Change(leader, {voters.begin(), voters.end()}, learners).ok();
 }
@@ -63,8 +63,8 @@ void DoSomething(TestCluster& cluster) {
     case 7:
     case 8:
     case 9: return cluster.Heal();
-    case 10: return cluster.Step(id, TransferLeadership{NodeId(other)});
-    case 11: return cluster.Step(id, PeerLost{NodeId(other)});
+    case 10: return cluster.Step(id, TransferLeadership{ReplicaId(other)});
+    case 11: return cluster.Step(id, PeerLost{ReplicaId(other)});
     case 12: return cluster.Step(id, CampaignNow{});
     case 13:
     case 14:

@@ -19,9 +19,9 @@ struct Single {
       : group(Prepare(voters, options, initial)) {}
 
   static RaftGroup Prepare(uint64_t voters, Options options, InitialState initial) {
-    options.self = NodeId(1);
+    options.self = ReplicaId(1);
     if (initial.configuration.voters.empty()) {
-      for (uint64_t id = 1; id <= voters; ++id) initial.configuration.voters.push_back(NodeId(id));
+      for (uint64_t id = 1; id <= voters; ++id) initial.configuration.voters.push_back(ReplicaId(id));
     }
     return RaftGroup(options, initial);
   }
@@ -34,7 +34,7 @@ struct Single {
   }
   template <class Body>
   Output& From(uint64_t peer, uint64_t term, Body body) {
-    return Go(Message{NodeId(peer), NodeId(1), Term(term), std::move(body)});
+    return Go(Message{ReplicaId(peer), ReplicaId(1), Term(term), std::move(body)});
   }
   Output& Done() { return Go(StorageDone{last_sequence}); }
   Output& Append(uint64_t from, uint64_t term, EntryId previous, Offset previous_next, std::vector<EntryMeta> entries,
@@ -84,7 +84,7 @@ struct Single {
   template <class Body>
   static void Take(const Message& m, uint64_t to, std::vector<Body>& found) {
     const Body* body = std::get_if<Body>(&m.body);
-    if (body != nullptr && (to == 0 || m.to == NodeId(to))) found.push_back(*body);
+    if (body != nullptr && (to == 0 || m.to == ReplicaId(to))) found.push_back(*body);
   }
 };
 
@@ -97,7 +97,7 @@ inline EntryId At(uint64_t index, uint64_t term) { return {LogIndex(index), Term
 // A replica that starts with `entries` (from index 1) and a commit index.
 inline InitialState StartWith(uint64_t term, const std::vector<EntryMeta>& entries, uint64_t commit = 0) {
   InitialState initial;
-  initial.hard_state = {Term(term), NodeId{}, LogIndex(commit)};
+  initial.hard_state = {Term(term), ReplicaId{}, LogIndex(commit)};
   for (const EntryMeta& e : entries) {
     if (initial.terms.empty() || initial.terms.back().term != e.term) {
       initial.terms.push_back({e.term, e.index, e.base_offset});

@@ -27,7 +27,7 @@ std::optional<FetchSnapshot> SnapshotPull::Next() {
   return FetchSnapshot{from_, offer_.last, position_, max_chunk_bytes_};
 }
 
-SnapshotPull::Action SnapshotPull::OnChunk(NodeId from, const SnapshotChunk& chunk) {
+SnapshotPull::Action SnapshotPull::OnChunk(ReplicaId from, const SnapshotChunk& chunk) {
   if (!active() || from != from_ || chunk.last != offer_.last) return Action::kNothing;
   const bool sound = !chunk.gone && chunk.bytes > 0 && chunk.bytes <= max_chunk_bytes_ &&
                      chunk.position <= chunk.total && chunk.bytes <= chunk.total - chunk.position &&
@@ -41,7 +41,7 @@ SnapshotPull::Action SnapshotPull::OnChunk(NodeId from, const SnapshotChunk& chu
   total_ = chunk.total;
   asked_ = false;
   if (position_ < total_) return Action::kWrite;
-  from_ = NodeId{};  // offer() stays for SnapshotReady
+  from_ = ReplicaId{};  // offer() stays for SnapshotReady
   return Action::kComplete;
 }
 

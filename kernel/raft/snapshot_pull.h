@@ -17,7 +17,7 @@
 namespace chronik::raft {
 
 struct FetchSnapshot {
-  NodeId to;
+  ReplicaId to;
   EntryId last;  // which snapshot
   uint64_t position = 0;
   uint32_t max_bytes = 0;
@@ -47,19 +47,19 @@ class SnapshotPull {
   std::optional<FetchSnapshot> Next();
   // Only the answer to the open question counts. One that makes no sense, or `gone`, ends the pull; the leader's next
   // offer begins another.
-  Action OnChunk(NodeId from, const SnapshotChunk& chunk);
+  Action OnChunk(ReplicaId from, const SnapshotChunk& chunk);
   void Tick(uint32_t count);
   void Abandon() { *this = SnapshotPull(max_chunk_bytes_, retry_ticks_); }
 
-  bool active() const { return from_ != NodeId{}; }
+  bool active() const { return from_ != ReplicaId{}; }
   uint64_t position() const { return position_; }
   const InstallSnapshot& offer() const { return offer_; }
 
  private:
   uint32_t max_chunk_bytes_;
   uint32_t retry_ticks_;
-  NodeId from_;  // 0: nothing is pulled
-  Term term_;    // of the offer
+  ReplicaId from_;  // 0: nothing is pulled
+  Term term_;       // of the offer
   InstallSnapshot offer_;
   uint64_t position_ = 0;
   uint64_t total_ = 0;  // as of the first chunk

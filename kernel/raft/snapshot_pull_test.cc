@@ -10,7 +10,7 @@ namespace {
 using Action = SnapshotPull::Action;
 
 Message Offered(uint64_t from, uint64_t term, uint64_t index) {
-  return {NodeId(from), NodeId(1), Term(term), InstallSnapshot{{LogIndex(index), Term(1)}, Offset(7), {}}};
+  return {ReplicaId(from), ReplicaId(1), Term(term), InstallSnapshot{{LogIndex(index), Term(1)}, Offset(7), {}}};
 }
 
 SnapshotChunk Chunk(uint64_t index, uint64_t position, uint32_t bytes, uint64_t total = 250) {
@@ -21,14 +21,14 @@ TEST(SnapshotPull, AsksForOneChunkAfterTheOther) {
   SnapshotPull pull(100, 5);
   EXPECT_FALSE(pull.Next().has_value());
   EXPECT_EQ(pull.Offer(Offered(2, 3, 9)), Action::kStartOver);
-  EXPECT_EQ(pull.Next(), (FetchSnapshot{NodeId(2), {LogIndex(9), Term(1)}, 0, 100}));
+  EXPECT_EQ(pull.Next(), (FetchSnapshot{ReplicaId(2), {LogIndex(9), Term(1)}, 0, 100}));
   EXPECT_FALSE(pull.Next().has_value());  // one at a time
   EXPECT_EQ(pull.Offer(Offered(2, 3, 9)), Action::kNothing);
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 0, 100)), Action::kWrite);
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 0, 100)), Action::kWrite);
   EXPECT_EQ(pull.Next()->position, 100u);
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 100, 60)), Action::kWrite);  // less than asked for is fine
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 100, 60)), Action::kWrite);  // less than asked for is fine
   EXPECT_EQ(pull.Next()->position, 160u);
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 160, 90)), Action::kComplete);
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 160, 90)), Action::kComplete);
   EXPECT_FALSE(pull.active());
   EXPECT_EQ(pull.offer().next_offset, Offset(7));
   EXPECT_FALSE(pull.Next().has_value());
@@ -43,8 +43,8 @@ TEST(SnapshotPull, AsksAgainWhenNoAnswerComes) {
   pull.Tick(1);
   EXPECT_EQ(pull.Next()->position, 0u);
   // Both answers come: the second is not written again.
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 0, 100)), Action::kWrite);
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 0, 100)), Action::kNothing);
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 0, 100)), Action::kWrite);
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 0, 100)), Action::kNothing);
   EXPECT_EQ(pull.Next()->position, 100u);
 }
 
@@ -52,15 +52,15 @@ TEST(SnapshotPull, ANewerSnapshotOrAnotherLeaderStartsOver) {
   SnapshotPull pull(100, 5);
   pull.Offer(Offered(2, 3, 9));
   pull.Next();
-  pull.OnChunk(NodeId(2), Chunk(9, 0, 100));
+  pull.OnChunk(ReplicaId(2), Chunk(9, 0, 100));
   EXPECT_EQ(pull.Offer(Offered(2, 3, 8)), Action::kNothing);   // older
   EXPECT_EQ(pull.Offer(Offered(3, 2, 20)), Action::kNothing);  // of a leader of the past
   EXPECT_EQ(pull.Offer(Offered(2, 3, 12)), Action::kStartOver);
   EXPECT_EQ(pull.Next()->position, 0u);
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 0, 100)), Action::kNothing);  // of the one before
-  EXPECT_EQ(pull.Offer(Offered(3, 4, 12)), Action::kStartOver);            // the same entry, other bytes
-  EXPECT_EQ(pull.Next()->to, NodeId(3));
-  EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(12, 0, 100)), Action::kNothing);
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 0, 100)), Action::kNothing);  // of the one before
+  EXPECT_EQ(pull.Offer(Offered(3, 4, 12)), Action::kStartOver);               // the same entry, other bytes
+  EXPECT_EQ(pull.Next()->to, ReplicaId(3));
+  EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(12, 0, 100)), Action::kNothing);
 }
 
 TEST(SnapshotPull, EndsWithWhatIsGoneOrMakesNoSense) {
@@ -68,9 +68,9 @@ TEST(SnapshotPull, EndsWithWhatIsGoneOrMakesNoSense) {
     SnapshotPull pull(100, 5);
     pull.Offer(Offered(2, 3, 9));
     pull.Next();
-    EXPECT_EQ(pull.OnChunk(NodeId(2), Chunk(9, 0, 100)), Action::kWrite);
+    EXPECT_EQ(pull.OnChunk(ReplicaId(2), Chunk(9, 0, 100)), Action::kWrite);
     pull.Next();
-    EXPECT_EQ(pull.OnChunk(NodeId(2), second), Action::kNothing);
+    EXPECT_EQ(pull.OnChunk(ReplicaId(2), second), Action::kNothing);
     return !pull.active();
   };
   SnapshotChunk gone = Chunk(9, 100, 0);

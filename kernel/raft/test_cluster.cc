@@ -16,7 +16,7 @@ const EntryMeta* TestLog::Find(LogIndex index) const {
 void TestLog::Apply(const Persist& persist) {
   if (persist.hard_state) {
     EXPECT_GE(persist.hard_state->term, hard_state.term) << "the term went back";
-    if (persist.hard_state->term == hard_state.term && hard_state.vote != NodeId{}) {
+    if (persist.hard_state->term == hard_state.term && hard_state.vote != ReplicaId{}) {
       EXPECT_EQ(persist.hard_state->vote, hard_state.vote) << "a second vote in one term";
     }
     hard_state = *persist.hard_state;
@@ -89,8 +89,8 @@ InitialState TestLog::Initial() const {
 TestCluster::TestCluster(uint64_t voters, uint64_t learners, uint64_t seed, Options options, uint64_t spare)
     : options_(options), nodes_(voters + learners + spare), random_(seed), seed_(seed) {
   Configuration first;
-  for (uint64_t id = 1; id <= voters; ++id) first.voters.push_back(NodeId(id));
-  for (uint64_t id = voters + 1; id <= voters + learners; ++id) first.learners.push_back(NodeId(id));
+  for (uint64_t id = 1; id <= voters; ++id) first.voters.push_back(ReplicaId(id));
+  for (uint64_t id = voters + 1; id <= voters + learners; ++id) first.learners.push_back(ReplicaId(id));
   for (uint64_t id = 1; id <= nodes_.size(); ++id) {
     if (id <= voters + learners) node(id).disk.base = first;
     Restart(id);
@@ -105,7 +105,7 @@ void TestCluster::Restart(uint64_t id) {
   TestNode& n = node(id);
   n.memory = n.disk;
   Options options = options_;
-  options.self = NodeId(id);
+  options.self = ReplicaId(id);
   options.random_seed = seed_ * 1000 + id * 100 + ++restarts_;
   n.group = std::make_unique<RaftGroup>(options, n.disk.Initial());
   n.commit = n.memory.previous.index;
@@ -186,7 +186,7 @@ void TestCluster::Step(uint64_t id, Input input) {
   Drain(id, out);
 }
 
-Result<LogIndex> TestCluster::Change(uint64_t id, std::vector<NodeId> voters, std::vector<NodeId> learners) {
+Result<LogIndex> TestCluster::Change(uint64_t id, std::vector<ReplicaId> voters, std::vector<ReplicaId> learners) {
   Output out = Run(id, ChangeConfiguration{std::move(voters), std::move(learners)});
   const Result<LogIndex> answer = out.configuration_change.value();
   Drain(id, out);
@@ -275,7 +275,7 @@ void TestCluster::FinishPull(uint64_t id) {
 }
 
 void TestCluster::SendNow(uint64_t id, Message message) {
-  EXPECT_EQ(message.from, NodeId(id));
+  EXPECT_EQ(message.from, ReplicaId(id));
   if (!FillFromLog(node(id), message)) return;
   if (auto* append = std::get_if<AppendRequest>(&message.body)) {
     for (const EntryMeta& entry : append->entries) {
@@ -318,7 +318,7 @@ void TestCluster::CheckPromise(uint64_t id, const Message& message) {
     EXPECT_EQ(vote->second, candidate) << Where(id) << " voted twice in term " << message.term;
     EXPECT_GE(n.disk.hard_state.term, message.term) << Where(id) << " its vote is not on disk";
     if (n.disk.hard_state.term == message.term) {
-      EXPECT_EQ(n.disk.hard_state.vote, NodeId(candidate)) << Where(id);
+      EXPECT_EQ(n.disk.hard_state.vote, ReplicaId(candidate)) << Where(id);
     }
   };
   if (const auto* vote = std::get_if<VoteResponse>(&message.body); vote != nullptr && vote->granted && !vote->pre) {
@@ -364,7 +364,7 @@ void TestCluster::CheckCommit(uint64_t id) {
     }
     ASSERT_EQ(i.value, committed_.size() + 1) << Where(id);
     ASSERT_TRUE(n.before.state.role == Role::kLeader) << Where(id) << " only a leader decides";
-    const bool on_disks = QuorumHolds(n.before.configuration, [&](NodeId voter) {
+    const bool on_disks = QuorumHolds(n.before.configuration, [&](ReplicaId voter) {
       const TestLog& disk = node(voter.value).disk;
       const EntryMeta* there = disk.Find(i);
       return disk.previous.index >= i || (there != nullptr && *there == *mine);
@@ -416,7 +416,7 @@ std::string TestCluster::Describe() const {
     out << " role " << static_cast<int>(state.role) << " term " << state.term << " leader " << state.leader << " log ("
         << n.memory.previous.index << ", " << n.memory.last_index() << "] durable " << n.group->durable_index()
         << " commit " << n.commit << " writes " << n.writes.size() << " voters";
-    for (const NodeId voter : n.group->configuration().voters) out << " " << voter;
+    for (const ReplicaId voter : n.group->configuration().voters) out << " " << voter;
     out << " phase " << static_cast<int>(n.group->configuration().phase);
     for (const PeerStatus& p : n.group->peers()) {
       out << " {" << p.peer << " match " << p.match << " next " << p.next;
@@ -461,8 +461,8 @@ bool TestCluster::Converged() const {
   const auto leader = Leader();
   if (!leader) return false;
   const Configuration& now = nodes_[*leader - 1].group->configuration();
-  const std::vector<NodeId> members = Members(now);
-  return now.phase == ConfigurationPhase::kStable && std::all_of(members.begin(), members.end(), [&](NodeId id) {
+  const std::vector<ReplicaId> members = Members(now);
+  return now.phase == ConfigurationPhase::kStable && std::all_of(members.begin(), members.end(), [&](ReplicaId id) {
            const TestNode& n = nodes_[id.value - 1];
            return n.up && n.group->commit_index() == committed() && n.group->last_index() == committed();
          });

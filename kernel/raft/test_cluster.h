@@ -96,7 +96,7 @@ class TestCluster {
 
   void Step(uint64_t id, Input input);
   Result<Proposed> Propose(uint64_t id, uint32_t count, uint32_t bytes);
-  Result<LogIndex> Change(uint64_t id, std::vector<NodeId> voters, std::vector<NodeId> learners);
+  Result<LogIndex> Change(uint64_t id, std::vector<ReplicaId> voters, std::vector<ReplicaId> learners);
   void AskBarrier(uint64_t id);
   void Crash(uint64_t id);    // loses what had not completed
   void Restart(uint64_t id);  // from the disk

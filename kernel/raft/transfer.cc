@@ -6,7 +6,7 @@ namespace chronik::raft {
 
 using Impl = RaftGroup::Impl;
 
-void Impl::OnTransfer(NodeId target) {
+void Impl::OnTransfer(ReplicaId target) {
   if (role_ == Role::kLeader && target == options_.self) return AbandonTransfer();
   Progress* peer = role_ == Role::kLeader ? FindPeer(target) : nullptr;
   if (peer == nullptr || peer->learner()) {
@@ -30,13 +30,13 @@ void Impl::MaybeTransfer(const Progress& peer) {
 
 // A target that does not make it within an election timeout must not keep the group from its work.
 void Impl::TickTransfer() {
-  if (transfer_target_ != NodeId{} && ++transfer_elapsed_ >= options_.election_ticks) AbandonTransfer();
+  if (transfer_target_ != ReplicaId{} && ++transfer_elapsed_ >= options_.election_ticks) AbandonTransfer();
 }
 
 void Impl::AbandonTransfer() {
-  if (transfer_target_ == NodeId{}) return;
+  if (transfer_target_ == ReplicaId{}) return;
   out_->transfer_failed = transfer_target_;
-  transfer_target_ = NodeId{};
+  transfer_target_ = ReplicaId{};
 }
 
 // Somebody who has everything takes over at once, so that the group does not wait for a timeout.
@@ -46,7 +46,7 @@ void Impl::HandOver() {
     Send(peer.peer(), TimeoutNow{});
     break;
   }
-  BecomeFollower(hard_.term, NodeId{});
+  BecomeFollower(hard_.term, ReplicaId{});
 }
 
 }  // namespace chronik::raft

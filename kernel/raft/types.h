@@ -50,7 +50,7 @@ struct TermStart {
 // Durable before any message that depends on it leaves. commit is a hint that may lag behind.
 struct HardState {
   Term term;
-  NodeId vote;
+  ReplicaId vote;
   LogIndex commit;
   friend bool operator==(const HardState&, const HardState&) = default;
 };
@@ -59,7 +59,7 @@ enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
 
 struct SoftState {
   Role role = Role::kFollower;
-  NodeId leader;  // 0: unknown
+  ReplicaId leader;  // 0: unknown
   Term term;
   friend bool operator==(const SoftState&, const SoftState&) = default;
 };

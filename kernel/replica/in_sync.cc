@@ -26,8 +26,8 @@ bool InSyncReplicas::Judge(Follower& follower, Instant now, LogIndex last_index,
 }
 
 bool InSyncReplicas::Look(Instant now, LogIndex last_index, const std::vector<raft::PeerStatus>& followers) {
-  std::map<NodeId, Follower> known;
-  std::vector<NodeId> in_sync;
+  std::map<ReplicaId, Follower> known;
+  std::vector<ReplicaId> in_sync;
   for (const raft::PeerStatus& status : followers) {
     if (status.learner) continue;
     const auto before = known_.find(status.peer);

@@ -32,7 +32,7 @@ class InSyncReplicas {
   // A look at the core. Returns whether the set changed since the last one; after Begin it has.
   bool Look(Instant now, LogIndex last_index, const std::vector<raft::PeerStatus>& followers);
   // The followers in it, ascending; the leader itself always is one more.
-  const std::vector<NodeId>& followers() const { return in_sync_; }
+  const std::vector<ReplicaId>& followers() const { return in_sync_; }
 
  private:
   struct Follower {
@@ -42,8 +42,8 @@ class InSyncReplicas {
   bool Judge(Follower& follower, Instant now, LogIndex last_index, const raft::PeerStatus& status) const;
 
   const Limits limits_;
-  std::map<NodeId, Follower> known_;
-  std::vector<NodeId> in_sync_;
+  std::map<ReplicaId, Follower> known_;
+  std::vector<ReplicaId> in_sync_;
   Instant began_{};
   Instant looked_{};  // the last look, and what the leader had then
   LogIndex last_index_;

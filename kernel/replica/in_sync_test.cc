@@ -23,7 +23,7 @@ class InSyncTest : public testing::Test {
     return set_.Look(now_, LogIndex(last), {Status(2, two, true), Status(3, three, three_answers)});
   }
   static raft::PeerStatus Status(uint64_t node, uint64_t match, bool answers) {
-    return {NodeId(node), LogIndex(match), LogIndex(match + 1), answers, false};
+    return {ReplicaId(node), LogIndex(match), LogIndex(match + 1), answers, false};
   }
 
   Instant now_{};
@@ -33,7 +33,7 @@ class InSyncTest : public testing::Test {
 TEST_F(InSyncTest, WhoKeepsUpStaysThoughTheLeaderIsAlwaysAhead) {
   for (uint64_t last = 100; last < 1000; last += 50) {
     Look(last, last - 40, last - 50);
-    EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2), NodeId(3))) << last;
+    EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2), ReplicaId(3))) << last;
   }
 }
 
@@ -42,16 +42,16 @@ TEST_F(InSyncTest, WhoFallsBehindInTimeLeavesAndComesBackOnceItHasEverything) {
   EXPECT_FALSE(Look(20, 20, 10));
   EXPECT_FALSE(Look(30, 30, 10));
   EXPECT_TRUE(Look(40, 40, 11)) << "more than a second behind";
-  EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2)));
+  EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2)));
   EXPECT_FALSE(Look(50, 50, 39)) << "nearer is not enough";
   EXPECT_TRUE(Look(60, 60, 50));
-  EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2), NodeId(3)));
+  EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2), ReplicaId(3)));
 }
 
 TEST_F(InSyncTest, WhoIsTooManyEntriesBehindLeavesAtOnceAndReturnsWithRoomToSpare) {
   Look(10, 10, 10);
   EXPECT_TRUE(Look(200, 200, 99));
-  EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2)));
+  EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2)));
   EXPECT_FALSE(Look(300, 300, 240)) << "60 behind: within the bound, not within half of it";
   EXPECT_TRUE(Look(300, 300, 300));
 }
@@ -60,15 +60,15 @@ TEST_F(InSyncTest, WhoIsSilentLeavesThoughNothingIsWritten) {
   Look(10, 10, 10);
   Look(10, 10, 10, false);
   Look(10, 10, 10, false);
-  EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2), NodeId(3)));
+  EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2), ReplicaId(3)));
   EXPECT_TRUE(Look(10, 10, 10, false));
-  EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2)));
+  EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2)));
   EXPECT_TRUE(Look(10, 10, 10));
 }
 
 TEST_F(InSyncTest, ANewLeaderBelievesInTheOthersForALagAndNoLonger) {
   Look(10, 0, 0);
-  EXPECT_THAT(set_.followers(), ElementsAre(NodeId(2), NodeId(3)));
+  EXPECT_THAT(set_.followers(), ElementsAre(ReplicaId(2), ReplicaId(3)));
   Look(10, 0, 0);
   Look(10, 0, 0);
   EXPECT_THAT(set_.followers(), IsEmpty());
@@ -76,7 +76,7 @@ TEST_F(InSyncTest, ANewLeaderBelievesInTheOthersForALagAndNoLonger) {
 
 TEST_F(InSyncTest, LearnersAreNotInIt) {
   now_ += milliseconds(500);
-  set_.Look(now_, LogIndex(10), {{NodeId(4), LogIndex(10), LogIndex(11), true, true}});
+  set_.Look(now_, LogIndex(10), {{ReplicaId(4), LogIndex(10), LogIndex(11), true, true}});
   EXPECT_THAT(set_.followers(), IsEmpty());
 }
 

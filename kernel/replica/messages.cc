@@ -13,13 +13,13 @@ using log::Entry;
 using raft::AppendRequest;
 using raft::EntryKind;
 
-void Replica::Send(NodeId to, decltype(PeerMessage::body) body) {
+void Replica::Send(ReplicaId to, decltype(PeerMessage::body) body) {
   CHRONIK_CHECK(options_.peers != nullptr) << "group " << options_.group << " has nobody to send to";
   options_.peers->Send(options_.group, {options_.raft.self, to, std::move(body)});
 }
 
 void Replica::SendRaft(raft::Message message) {
-  const NodeId to = message.to;
+  const ReplicaId to = message.to;
   auto* request = std::get_if<AppendRequest>(&message.body);
   if (request == nullptr || (request->entries.empty() && request->read_through == LogIndex{}))
     return Send(to, RaftMessage{std::move(message)});
@@ -84,7 +84,7 @@ void Replica::SendWhatWasRead(RaftMessage out, std::vector<Entry> read) {
   auto& request = std::get<AppendRequest>(out.message.body);
   if (raft_->TermAt(request.previous.index) != request.previous.term) return;
   for (Entry& entry : read) out.entries.push_back(std::move(entry));
-  const NodeId to = out.message.to;
+  const ReplicaId to = out.message.to;
   const bool chosen = request.read_through == LogIndex{};
   const bool complete = FillFromCache(out);
   if (!complete && chosen) {  // a part is better than nothing: what follows is refused, and sent again

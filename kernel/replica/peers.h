@@ -27,8 +27,8 @@ struct SnapshotChunk {
 };
 
 struct PeerMessage {
-  NodeId from;
-  NodeId to;
+  ReplicaId from;
+  ReplicaId to;
   std::variant<RaftMessage, raft::FetchSnapshot, SnapshotChunk> body;
 };
 

@@ -103,7 +103,7 @@ void Replica::OnAppendFailed(const Error& error) {
   if (Alone()) {
     machine_.OnReadOnly();
   } else {
-    machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, NodeId(0), raft_->soft_state().term});
+    machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, ReplicaId(0), raft_->soft_state().term});
   }
 }
 
@@ -126,7 +126,7 @@ void Replica::FailForGood(Error error) {
   FailWaiters(*refused_);
   AnswerBarriers({}, {});
   machine_.OnPendingLost();
-  machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, NodeId(0), soft_state().term});
+  machine_.OnSoftState(raft::SoftState{raft::Role::kFollower, ReplicaId(0), soft_state().term});
 }
 
 void Replica::RestartWhenIdle() {

@@ -125,7 +125,7 @@ Status Replica::CollectConfigurations(const std::vector<Entry>& entries) {
 }
 
 void Replica::StartGroup() {
-  if (CHRONIK_MUTANT(vote_forgotten_at_restart)) opened_.bounds.hard_state.vote = NodeId{};
+  if (CHRONIK_MUTANT(vote_forgotten_at_restart)) opened_.bounds.hard_state.vote = ReplicaId{};
   const log::Bounds& b = opened_.bounds;
   const LogIndex known =
       IsCommittedPrefix(opened_) ? applied_.index : LogIndex{};  // looks at the terms, given away below
@@ -168,7 +168,7 @@ bool Replica::Alone() const {
 
 raft::SoftState Replica::soft_state() const {
   if (raft_) return raft_->soft_state();
-  return {raft::Role::kFollower, NodeId{}, opened_.bounds.hard_state.term};
+  return {raft::Role::kFollower, ReplicaId{}, opened_.bounds.hard_state.term};
 }
 
 Status Replica::writable() const {
@@ -196,7 +196,7 @@ Result<raft::Proposed> Replica::Propose(Proposal proposal, WaitFor wait, log::Do
   return proposed;
 }
 
-Result<LogIndex> Replica::ChangeConfiguration(std::vector<NodeId> voters, std::vector<NodeId> learners) {
+Result<LogIndex> Replica::ChangeConfiguration(std::vector<ReplicaId> voters, std::vector<ReplicaId> learners) {
   CHRONIK_RETURN_IF_ERROR(writable());
   out_.Clear();
   raft_->Step(raft::ChangeConfiguration{std::move(voters), std::move(learners)}, out_);
@@ -206,7 +206,27 @@ Result<LogIndex> Replica::ChangeConfiguration(std::vector<NodeId> voters, std::v
   return answer;
 }
 
-void Replica::TransferLeadership(NodeId target) {
+void Replica::AlignConfiguration(const std::vector<ReplicaId>& voters, const std::vector<ReplicaId>& learners) {
+  if (!ready_ || voters.empty()) return;
+  const raft::Configuration& now = raft_->configuration();
+  if (now.joint()) return;
+  const bool stable = now.phase == raft::ConfigurationPhase::kStable;
+  if ((stable ? now.voters : now.next_voters) == voters && (stable ? now.learners : now.next_learners) == learners)
+    return;
+  // Whoever asks may not have heard of a newer life yet.
+  for (const ReplicaId member : raft::Members(now)) {
+    for (const auto* wanted : {&voters, &learners}) {
+      for (const ReplicaId w : *wanted) {
+        if (w.node() == member.node() && w.generation() < member.generation()) return;
+      }
+    }
+  }
+  const auto changed = ChangeConfiguration(voters, learners);
+  if (!changed.ok() && changed.error().code == ErrorCode::kInvalidArgument)
+    CHRONIK_LOG(kError) << "group " << options_.group << ": " << changed.error();
+}
+
+void Replica::TransferLeadership(ReplicaId target) {
   if (writable().ok()) Step(raft::TransferLeadership{target});
 }
 
@@ -227,8 +247,11 @@ void Replica::Campaign() {
   if (raft_ && !failed_ && !refused_ && !closing_) Step(raft::CampaignNow{});
 }
 
-void Replica::PeerLost(NodeId peer) {
-  if (raft_ && !failed_ && !refused_ && !closing_) Step(raft::PeerLost{peer});
+void Replica::PeerLost(NodeId node) {
+  if (!raft_ || failed_ || refused_ || closing_) return;
+  for (const ReplicaId member : raft::Members(raft_->configuration())) {
+    if (member.node() == node) Step(raft::PeerLost{member});
+  }
 }
 
 void Replica::ReadBarrier(log::DoneCallback done) {

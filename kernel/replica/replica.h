@@ -65,7 +65,7 @@ struct Options {
   GroupId group;
   ShardId shard;
   raft::Options raft;
-  std::vector<NodeId> voters;                  // of the group's creation; none: this replica joins a group that exists
+  std::vector<ReplicaId> voters;               // of the group's creation; none: this replica joins a group that exists
   Peers* peers = nullptr;                      // outlives the replica; may be null for a group that is and stays alone
   uint64_t checkpoint_every_bytes = 64 << 20;  // of applied entries: bounds what a restart has to read again
   std::chrono::milliseconds no_space_retry{1000};
@@ -86,10 +86,10 @@ class Replica {
   // that was searched for configurations. A group of one elects itself at once.
   Status Start();
   void Tick();
-  // From another replica; ignored while this one has no working disk.
+  // From another replica; ignored while this one has no working disk, or if it is for another life of this node.
   void Receive(PeerMessage message);
   // The connection to that node's process broke.
-  void PeerLost(NodeId peer);
+  void PeerLost(NodeId node);
   // Only groups with other voters, or without a leader, need ticks.
   bool needs_ticks() const;
 
@@ -98,8 +98,11 @@ class Replica {
   Result<raft::Proposed> Propose(Proposal proposal, WaitFor wait, log::DoneCallback done);
 
   // Only the leader can; see raft.h for what they answer.
-  Result<LogIndex> ChangeConfiguration(std::vector<NodeId> voters, std::vector<NodeId> learners);
-  void TransferLeadership(NodeId target);
+  Result<LogIndex> ChangeConfiguration(std::vector<ReplicaId> voters, std::vector<ReplicaId> learners);
+  // Called every so often by a leader's owner: begins the next change of configuration on the way to these, if none is
+  // under way. Members of an earlier life than one that is in it already are not asked back.
+  void AlignConfiguration(const std::vector<ReplicaId>& voters, const std::vector<ReplicaId>& learners);
+  void TransferLeadership(ReplicaId target);
   // A leader with others in its group hands over to whoever has most of the log; takes no proposals meanwhile. False:
   // there is nothing to hand over.
   bool HandOver();
@@ -194,7 +197,7 @@ class Replica {
   LogIndex Readable() const;  // reads.cc
 
   // messages.cc
-  void Send(NodeId to, decltype(PeerMessage::body) body);
+  void Send(ReplicaId to, decltype(PeerMessage::body) body);
   void SendRaft(raft::Message message);
   bool FillFromCache(RaftMessage& out) const;
   void ReadBodies(RaftMessage out);
@@ -203,10 +206,10 @@ class Replica {
   void OnRaftMessage(RaftMessage message);
 
   // snapshots.cc
-  void OnFetchSnapshot(NodeId from, const raft::FetchSnapshot& fetch);
+  void OnFetchSnapshot(ReplicaId from, const raft::FetchSnapshot& fetch);
   void OnPullSnapshot(const raft::Message& offer);
   void PullNext();
-  void OnSnapshotChunk(NodeId from, const SnapshotChunk& chunk);
+  void OnSnapshotChunk(ReplicaId from, const SnapshotChunk& chunk);
   void InstallPulled();
   void OnPulledIsDurable();
   void TickSnapshots();
@@ -250,7 +253,7 @@ class Replica {
   raft::SnapshotPull pull_;
   std::vector<uint8_t> pulled_;  // its bytes so far
   std::optional<Checkpoint> to_install_;
-  std::map<NodeId, Served> served_;
+  std::map<ReplicaId, Served> served_;
   LogIndex truncate_to_;  // 0: nothing is to be truncated
   log::DoneCallback truncated_;
   bool closing_ = false;

@@ -62,8 +62,8 @@ class ReplicaTest : public testing::Test {
     machine_ = Recorder();
     Options options;
     options.group = kGroup;
-    options.raft.self = NodeId(1);
-    options.voters = {NodeId(1)};
+    options.raft.self = ReplicaId(1);
+    options.voters = {ReplicaId(1)};
     replica_ = std::make_unique<Replica>(shard_, *store_, cache_, machine_, options, *std::move(opened));
     ASSERT_TRUE(replica_->Start().ok());
     threads_.Run();

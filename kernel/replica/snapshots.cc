@@ -18,11 +18,11 @@ constexpr uint32_t kServeTicksMax = 100;  // a follower that asks for nothing an
 
 }  // namespace
 
-void Replica::OnFetchSnapshot(NodeId from, const raft::FetchSnapshot& fetch) {
+void Replica::OnFetchSnapshot(ReplicaId from, const raft::FetchSnapshot& fetch) {
   SnapshotChunk answer{{.last = fetch.last, .position = fetch.position, .bytes = 0, .total = 0, .gone = false}, {}};
   // Also before it is ready: without the follower it may never commit what makes it so.
   // Only to members: what is kept for each must not grow with the ids that somebody makes up.
-  const std::vector<NodeId> members = Members(raft_->configuration());
+  const std::vector<ReplicaId> members = Members(raft_->configuration());
   const bool here = raft_->soft_state().role == raft::Role::kLeader && fetch.last == log_begin_ &&
                     std::find(members.begin(), members.end(), from) != members.end();
   if (here && fetch.position == 0) served_[from].bytes = EncodeState();
@@ -51,7 +51,7 @@ void Replica::PullNext() {
   if (auto fetch = pull_.Next()) Send(fetch->to, *fetch);
 }
 
-void Replica::OnSnapshotChunk(NodeId from, const SnapshotChunk& chunk) {
+void Replica::OnSnapshotChunk(ReplicaId from, const SnapshotChunk& chunk) {
   if (chunk.bytes.size() != chunk.chunk.bytes) return;
   if (chunk.chunk.total > options_.snapshot_max_bytes) {
     CHRONIK_LOG(kError) << "group " << options_.group << ": the snapshot of node " << from << " has "

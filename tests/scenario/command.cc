@@ -69,8 +69,8 @@ std::vector<uint64_t> Command::Numbers(const std::string& key) const {
   return out;
 }
 
-std::vector<NodeId> Command::Nodes(const std::string& key) const {
-  std::vector<NodeId> out;
+std::vector<ReplicaId> Command::Nodes(const std::string& key) const {
+  std::vector<ReplicaId> out;
   for (const uint64_t id : Numbers(key)) out.emplace_back(id);
   return out;
 }

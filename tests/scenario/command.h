@@ -30,7 +30,7 @@ class Command {
   uint64_t Number(const std::string& key) const;
   uint64_t Number(const std::string& key, uint64_t otherwise) const;
   std::vector<uint64_t> Numbers(const std::string& key) const;  // key=1,2,3; none if it is not there
-  std::vector<NodeId> Nodes(const std::string& key) const;
+  std::vector<ReplicaId> Nodes(const std::string& key) const;
   EntryId Id(const std::string& key) const;  // key=index/term
   void Finish() const;
 

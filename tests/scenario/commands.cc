@@ -36,8 +36,8 @@ void Scenario::DoGroup(const Command& c) {
   options_.max_uncommitted_bytes = c.Number("uncommitted-bytes", options_.max_uncommitted_bytes);
   options_.max_uncommitted_entries = small("uncommitted-entries", options_.max_uncommitted_entries);
   first_ = {c.Nodes("voters"), c.Nodes("learners")};
-  for (const NodeId id : Members(first_)) nodes_[id.value].disk.base = first_;
-  for (const NodeId id : c.Nodes("spare")) nodes_[id.value];
+  for (const ReplicaId id : Members(first_)) nodes_[id.value].disk.base = first_;
+  for (const ReplicaId id : c.Nodes("spare")) nodes_[id.value];
   for (const auto& [id, n] : nodes_) Start(id);
 }
 
@@ -51,7 +51,7 @@ void Scenario::DoNode(const Command& c) {
     n.disk.entries.push_back({n.disk.last_index() + 1, Term(term), n.disk.next_offset(), first ? 0u : 1u,
                               first ? 0u : 10u, first ? EntryKind::kNoop : EntryKind::kData});
   }
-  n.disk.hard_state = {Term(c.Number("term", 0)), NodeId(c.Number("vote", 0)), LogIndex(c.Number("commit", 0))};
+  n.disk.hard_state = {Term(c.Number("term", 0)), ReplicaId(c.Number("vote", 0)), LogIndex(c.Number("commit", 0))};
   n.priority = c.Number("priority", 0);
   Start(c.Node());
 }
@@ -93,11 +93,11 @@ void Scenario::DoPropose(const Command& c) {
 }
 
 void Scenario::DoRead(const Command& c) { Step(c.Node(), ReadBarrier{c.Number("context")}); }
-void Scenario::DoTransfer(const Command& c) { Step(c.Node(), TransferLeadership{NodeId(c.Number("to"))}); }
+void Scenario::DoTransfer(const Command& c) { Step(c.Node(), TransferLeadership{ReplicaId(c.Number("to"))}); }
 void Scenario::DoChange(const Command& c) {
   Step(c.Node(), ChangeConfiguration{c.Nodes("voters"), c.Nodes("learners")});
 }
-void Scenario::DoLost(const Command& c) { Step(c.Node(), PeerLost{NodeId(c.Number("peer"))}); }
+void Scenario::DoLost(const Command& c) { Step(c.Node(), PeerLost{ReplicaId(c.Number("peer"))}); }
 
 void Scenario::DoWrite(const Command& c) {
   if (Running(c.Node()).writes.empty()) throw std::invalid_argument("nothing is to be written");
@@ -170,7 +170,7 @@ decltype(Message::body) Body(const Command& c) {
 // A message that no core sent just now: an old one, or one that no correct peer sends.
 void Scenario::DoInject(const Command& c) {
   const auto [from, to] = c.Link();
-  Step(c.Number("at", to), Message{NodeId(from), NodeId(to), Term(c.Number("term")), Body(c)});
+  Step(c.Number("at", to), Message{ReplicaId(from), ReplicaId(to), Term(c.Number("term")), Body(c)});
 }
 
 void Scenario::DoSettle(const Command&) {

@@ -7,7 +7,7 @@ namespace chronik::raft {
 
 namespace {
 
-std::string List(const std::vector<NodeId>& nodes) {
+std::string List(const std::vector<ReplicaId>& nodes) {
   std::ostringstream out;
   for (size_t i = 0; i < nodes.size(); ++i) out << (i == 0 ? "" : ",") << nodes[i];
   return out.str();
@@ -103,7 +103,7 @@ std::string Describe(const Message& message) {
   return out.str();
 }
 
-std::string Describe(NodeId node) { return node == NodeId{} ? "unknown" : std::to_string(node.value); }
+std::string Describe(ReplicaId node) { return node == ReplicaId{} ? "unknown" : std::to_string(node.value); }
 
 std::string Describe(Role role) {
   switch (role) {

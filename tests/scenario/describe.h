@@ -14,6 +14,6 @@ std::string Describe(const Configuration& configuration);
 std::string Describe(const Persist& persist);
 std::string Describe(const Message& message);
 std::string Describe(Role role);
-std::string Describe(NodeId node);  // or that it is unknown
+std::string Describe(ReplicaId node);  // or that it is unknown
 
 }  // namespace chronik::raft

@@ -49,7 +49,7 @@ void Scenario::Start(uint64_t id) {
   n.pull.reset();
   n.done = 0;
   Options options = options_;
-  options.self = NodeId(id);
+  options.self = ReplicaId(id);
   options.random_seed = id;
   options.priority = static_cast<uint32_t>(n.priority);
   n.group = std::make_unique<RaftGroup>(options, n.disk.Initial());
@@ -227,9 +227,9 @@ void Scenario::StateOf(uint64_t id) {
     return;
   }
   const SoftState state = n.group->soft_state();
-  const NodeId vote = n.group->hard_state().vote;
+  const ReplicaId vote = n.group->hard_state().vote;
   Say() << " " << Describe(state.role) << " term " << state.term;
-  if (vote != NodeId{}) Say() << " voted " << vote;
+  if (vote != ReplicaId{}) Say() << " voted " << vote;
   Say() << " log";
   if (n.memory.previous.index != LogIndex{}) Say() << " behind " << Describe(n.memory.previous) << ":";
   for (const TermStart& row : n.group->term_table()) {

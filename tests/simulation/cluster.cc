@@ -17,18 +17,19 @@ Cluster::Cluster(Scheduler& scheduler, size_t nodes, size_t groups)
                  if (Broker* target = broker(to); target != nullptr && target->id() == message.to)
                    target->Deliver(group, std::move(message));
                }),
-      context_{
-          scheduler,
-          oracle_,
-          {},
-          [this](NodeId from, GroupId group, replica::PeerMessage message) { Send(from, group, std::move(message)); },
-          [this](NodeId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); },
-          [this](NodeId node) { return !suspect_ || SlotOf(node) != suspect_; }} {
+      context_{scheduler,
+               oracle_,
+               {},
+               [this](ReplicaId from, GroupId group, replica::PeerMessage message) {
+                 Send(from, group, std::move(message));
+               },
+               [this](ReplicaId node, bool corrupt, const std::string& why) { OnFatal(node, corrupt, why); },
+               [this](ReplicaId node) { return !suspect_ || SlotOf(node) != suspect_; }} {
   for (size_t i = 0; i < groups; ++i) context_.groups.push_back(GroupId(i + 1));
   for (size_t i = 0; i < nodes; ++i) {
     Slot& slot = slots_.emplace_back();
     slot.disk = std::make_unique<SimDisk>(scheduler, i);
-    slot.id = NodeId(next_id_++);
+    slot.id = ReplicaId(next_id_++);
     founders_.push_back(slot.id);
     want_voters_.push_back(i);
   }
@@ -44,7 +45,7 @@ void Cluster::Boot(size_t slot) {
   Slot& s = slots_[slot];
   s.restart_due = false;
   scheduler_.Note("boot", {slot, s.id.value});
-  s.broker = std::make_unique<Broker>(context_, *s.disk, s.id, s.joins ? std::vector<NodeId>{} : founders_);
+  s.broker = std::make_unique<Broker>(context_, *s.disk, s.id, s.joins ? std::vector<ReplicaId>{} : founders_);
   s.broker->Start();
 }
 
@@ -54,7 +55,7 @@ void Cluster::Violate(const std::string& what) {
   scheduler_.trace().Line(scheduler_.Now(), "VIOLATION " + what);
 }
 
-void Cluster::Send(NodeId from, GroupId group, replica::PeerMessage message) {
+void Cluster::Send(ReplicaId from, GroupId group, replica::PeerMessage message) {
   const auto sender = SlotOf(from);
   const auto receiver = SlotOf(message.to);
   if (!sender || !receiver) return;
@@ -66,7 +67,7 @@ void Cluster::Send(NodeId from, GroupId group, replica::PeerMessage message) {
 replica::PeerMessage Cluster::OverTheWire(GroupId group, replica::PeerMessage message) {
   cluster::MessageFrame frame;
   frame.Add(group, message);
-  auto decoded = cluster::DecodeMessages(frame.Take().Flatten(), message.from, message.to);
+  auto decoded = cluster::DecodeMessages(frame.Take().Flatten(), message.from.node(), message.to.node());
   if (!decoded.ok() || decoded->size() != 1 || decoded->front().group != group) {
     Violate("wire: a message of group " + std::to_string(group.value) +
             " does not survive it: " + (decoded.ok() ? "another one came out" : decoded.error().message));
@@ -91,15 +92,15 @@ void Cluster::NoteMessage(GroupId group, const replica::PeerMessage& message) {
   scheduler_.Note("send", {group.value, m.from.value, m.to.value, m.body.index(), m.term.value, first, second});
 }
 
-std::optional<size_t> Cluster::SlotOf(NodeId id) const {
+std::optional<size_t> Cluster::SlotOf(ReplicaId id) const {
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].id == id) return i;
   }
   return std::nullopt;
 }
 
-std::vector<NodeId> Cluster::Ids(const std::vector<size_t>& slots) const {
-  std::vector<NodeId> ids;
+std::vector<ReplicaId> Cluster::Ids(const std::vector<size_t>& slots) const {
+  std::vector<ReplicaId> ids;
   for (const size_t slot : slots) ids.push_back(slots_[slot].id);
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -159,7 +160,7 @@ bool Cluster::Replace(size_t slot) {
   Slot& s = slots_[slot];
   Kill(slot, Loss::kPower, std::chrono::milliseconds(500));
   s.disk->Wipe();
-  s.id = NodeId(next_id_++);
+  s.id = ReplicaId(next_id_++);
   s.joins = true;
   scheduler_.Note("replace", {slot, s.id.value});
   return true;
@@ -167,7 +168,7 @@ bool Cluster::Replace(size_t slot) {
 
 // A node whose disk lies is replaced; any other one is started again by its supervisor. In a group of one there is
 // nobody to get the data from, and no silent damage is done to it.
-void Cluster::OnFatal(NodeId node, bool corrupt, const std::string& why) {
+void Cluster::OnFatal(ReplicaId node, bool corrupt, const std::string& why) {
   const auto slot = SlotOf(node);
   if (!slot) return;
   if (scheduler_.trace().recording())
@@ -264,11 +265,11 @@ std::string Cluster::Describe() {
           << soft.term << " log " << r->first_index() << ".." << raft.last_index() << " durable " << r->durable_index()
           << " commit " << raft.commit_index() << " applied " << r->applied().index << " ready " << r->is_ready()
           << " writable " << (r->writable().ok() ? "yes" : r->writable().error().message) << " voters";
-      for (const NodeId id : raft.configuration().voters) out << ' ' << id;
+      for (const ReplicaId id : raft.configuration().voters) out << ' ' << id;
       if (raft.configuration().joint()) out << " joint with";
-      for (const NodeId id : raft.configuration().next_voters) out << ' ' << id;
+      for (const ReplicaId id : raft.configuration().next_voters) out << ' ' << id;
       out << " learners";
-      for (const NodeId id : raft.configuration().learners) out << ' ' << id;
+      for (const ReplicaId id : raft.configuration().learners) out << ' ' << id;
       out << '\n';
     }
   }

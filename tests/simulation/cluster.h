@@ -69,7 +69,7 @@ class Cluster {
  private:
   struct Slot {
     std::unique_ptr<SimDisk> disk;
-    NodeId id;
+    ReplicaId id;
     bool joins = false;  // it takes the place of another one
     std::unique_ptr<Broker> broker;
     bool restart_due = false;
@@ -77,13 +77,13 @@ class Cluster {
 
   bool nobody_knows_better(GroupId group, Term term);
   void Boot(size_t slot);
-  void Send(NodeId from, GroupId group, replica::PeerMessage message);
+  void Send(ReplicaId from, GroupId group, replica::PeerMessage message);
   void NoteMessage(GroupId group, const replica::PeerMessage& message);
   replica::PeerMessage OverTheWire(GroupId group, replica::PeerMessage message);
-  void OnFatal(NodeId node, bool corrupt, const std::string& why);
+  void OnFatal(ReplicaId node, bool corrupt, const std::string& why);
   void Bury();
-  std::optional<size_t> SlotOf(NodeId id) const;
-  std::vector<NodeId> Ids(const std::vector<size_t>& slots) const;
+  std::optional<size_t> SlotOf(ReplicaId id) const;
+  std::vector<ReplicaId> Ids(const std::vector<size_t>& slots) const;
 
   Scheduler& scheduler_;
   Oracle oracle_;
@@ -91,7 +91,7 @@ class Cluster {
   BrokerContext context_;
   std::vector<Slot> slots_;
   std::vector<std::unique_ptr<Broker>> dying_;
-  std::vector<NodeId> founders_;
+  std::vector<ReplicaId> founders_;
   uint64_t next_id_ = 1;
   std::vector<size_t> want_voters_;
   std::vector<size_t> want_learners_;

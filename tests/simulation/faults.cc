@@ -191,9 +191,9 @@ bool Faults::InjectOperation(Fault fault) {
   const GroupId group = c_.groups()[s_.random().Below(c_.groups().size())];
   Broker* leader = c_.Leader(group);
   if (leader == nullptr) return false;
-  const NodeId target = [&] {
+  const ReplicaId target = [&] {
     const Broker* other = c_.broker(AnySlot());
-    return other == nullptr ? NodeId(999) : other->id();
+    return other == nullptr ? ReplicaId(999) : other->id();
   }();
   leader->OnShard(group, [target](replica::Replica& r) { r.TransferLeadership(target); });
   return true;

@@ -12,7 +12,7 @@ namespace chronik::sim {
 class DigestMachine final : public replica::StateMachine {
  public:
   // Checkpoints are padded, so that they take several chunks.
-  DigestMachine(Oracle& oracle, GroupId group, NodeId node) : oracle_(oracle), group_(group), node_(node) {}
+  DigestMachine(Oracle& oracle, GroupId group, ReplicaId node) : oracle_(oracle), group_(group), node_(node) {}
   void SetReplica(const replica::Replica* replica) { replica_ = replica; }
   // The process is dead to the world: what still happens in it is not seen by anybody.
   void Mute() { muted_ = true; }
@@ -32,7 +32,7 @@ class DigestMachine final : public replica::StateMachine {
  private:
   Oracle& oracle_;
   const GroupId group_;
-  const NodeId node_;
+  const ReplicaId node_;
   const replica::Replica* replica_ = nullptr;
   bool muted_ = false;
   LogIndex applied_;

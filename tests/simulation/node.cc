@@ -17,7 +17,8 @@ PluginOptions StoreOptions() {
           .texts = {}};
 }
 
-replica::Options ReplicaOptions(GroupId group, ShardId shard, NodeId self, std::vector<NodeId> voters, uint64_t seed) {
+replica::Options ReplicaOptions(GroupId group, ShardId shard, ReplicaId self, std::vector<ReplicaId> voters,
+                                uint64_t seed) {
   replica::Options options;
   options.group = group;
   options.shard = shard;
@@ -37,7 +38,7 @@ replica::Options ReplicaOptions(GroupId group, ShardId shard, NodeId self, std::
 
 }  // namespace
 
-Broker::Broker(const BrokerContext& context, SimDisk& disk, NodeId id, std::vector<NodeId> voters)
+Broker::Broker(const BrokerContext& context, SimDisk& disk, ReplicaId id, std::vector<ReplicaId> voters)
     : context_(context),
       disk_(disk),
       id_(id),
@@ -144,9 +145,9 @@ void Broker::Deliver(GroupId group, replica::PeerMessage message) {
   OnShard(group, [m = std::move(message)](replica::Replica& r) mutable { r.Receive(std::move(m)); });
 }
 
-void Broker::PeerLost(NodeId peer) {
+void Broker::PeerLost(ReplicaId peer) {
   for (const GroupId group : context_.groups) {
-    OnShard(group, [peer](replica::Replica& r) { r.PeerLost(peer); });
+    OnShard(group, [peer](replica::Replica& r) { r.PeerLost(peer.node()); });
   }
 }
 

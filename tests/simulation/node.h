@@ -29,17 +29,17 @@ struct BrokerContext {
   Scheduler& scheduler;
   Oracle& oracle;
   std::vector<GroupId> groups;
-  std::function<void(NodeId from, GroupId group, replica::PeerMessage message)> send;
+  std::function<void(ReplicaId from, GroupId group, replica::PeerMessage message)> send;
   // It cannot go on: its disk failed (corrupt: what it kept cannot be trusted). The world kills it.
-  std::function<void(NodeId node, bool corrupt, const std::string& why)> on_fatal;
+  std::function<void(ReplicaId node, bool corrupt, const std::string& why)> on_fatal;
   // Nobody damaged its disk.
-  std::function<bool(NodeId node)> trusted;
+  std::function<bool(ReplicaId node)> trusted;
 };
 
 class Broker final : public replica::Peers {
  public:
   // `voters`: of the groups' creation; none for a node that joins.
-  Broker(const BrokerContext& context, SimDisk& disk, NodeId id, std::vector<NodeId> voters);
+  Broker(const BrokerContext& context, SimDisk& disk, ReplicaId id, std::vector<ReplicaId> voters);
   ~Broker() override;
 
   void Start();  // returns at once; ready() tells
@@ -47,7 +47,7 @@ class Broker final : public replica::Peers {
   // After Kill: nothing of it is under way any more, it can be destroyed.
   bool gone() const;
 
-  NodeId id() const { return id_; }
+  ReplicaId id() const { return id_; }
   Process& process() { return process_; }
   bool dead() const { return dead_; }
   bool ready() const { return ready_groups_ == context_.groups.size() && !dead_; }
@@ -58,7 +58,7 @@ class Broker final : public replica::Peers {
   // Runs on the group's shard if the replica is there then, and the process alive.
   void OnShard(GroupId group, UniqueFunction<void(replica::Replica&)> task);
   void Deliver(GroupId group, replica::PeerMessage message);
-  void PeerLost(NodeId peer);
+  void PeerLost(ReplicaId peer);
   void Send(GroupId group, replica::PeerMessage message) override;  // of replica::Peers
 
  private:
@@ -79,8 +79,8 @@ class Broker final : public replica::Peers {
 
   const BrokerContext& context_;
   SimDisk& disk_;
-  const NodeId id_;
-  const std::vector<NodeId> voters_;
+  const ReplicaId id_;
+  const std::vector<ReplicaId> voters_;
   Process process_;
   SimExecutor control_;
   std::vector<std::unique_ptr<SimExecutor>> shards_;

@@ -19,7 +19,7 @@ Digest Mix(Digest digest, uint64_t value) {
 
 uint64_t HashOf(ByteView body) { return (uint64_t{Crc32c(body)} << 32) ^ body.size(); }
 
-void Oracle::Violated(GroupId group, NodeId node, const std::string& what) {
+void Oracle::Violated(GroupId group, ReplicaId node, const std::string& what) {
   report_("group " + std::to_string(group.value) + " at node " + std::to_string(node.value) + ": " + what);
 }
 
@@ -28,7 +28,7 @@ const Oracle::Committed* Oracle::At(GroupId group, LogIndex index) {
   return index == LogIndex{} || index.value > committed.size() ? nullptr : &committed[index.value - 1];
 }
 
-void Oracle::OnOpened(GroupId group, NodeId node, const log::Bounds& found, bool trusted) {
+void Oracle::OnOpened(GroupId group, ReplicaId node, const log::Bounds& found, bool trusted) {
   Group& g = groups_[group];
   Kept& kept = g.kept[node];
   kept.trusted = kept.trusted && trusted;
@@ -41,14 +41,14 @@ void Oracle::OnOpened(GroupId group, NodeId node, const log::Bounds& found, bool
   CheckVote(group, node, found.hard_state);
 }
 
-void Oracle::CheckVote(GroupId group, NodeId node, const raft::HardState& state) {
+void Oracle::CheckVote(GroupId group, ReplicaId node, const raft::HardState& state) {
   Group& g = groups_[group];
   const auto vote = g.votes.find(std::pair(node, state.term));
   if (vote != g.votes.end() && vote->second != state.vote && g.kept[node].trusted)
     Violated(group, node, "promises: it forgot its vote in term " + std::to_string(state.term.value));
 }
 
-void Oracle::CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& raft) {
+void Oracle::CheckPromises(GroupId group, ReplicaId node, const raft::RaftGroup& raft) {
   const Kept& kept = groups_[group].kept[node];
   CheckVote(group, node, raft.hard_state());
   const Term term = raft.hard_state().term;
@@ -62,7 +62,7 @@ void Oracle::CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& ra
   if (raft.soft_state().role == raft::Role::kLeader) CheckCommit(group, node, raft);
 }
 
-void Oracle::CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft) {
+void Oracle::CheckCommit(GroupId group, ReplicaId node, const raft::RaftGroup& raft) {
   Group& g = groups_[group];
   Kept& kept = g.kept[node];
   const LogIndex commit = raft.commit_index();
@@ -73,7 +73,7 @@ void Oracle::CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft
       "entry " + std::to_string(commit.value) + " is committed in term " + std::to_string(term.value);
   // What an earlier term left is committed by an entry of this one on top of it (paper 5.4.2).
   if (!raft.leader_is_confirmed()) Violated(group, node, "leader completeness: " + what + ", and is of an earlier one");
-  const auto has = [&](NodeId voter) {
+  const auto has = [&](ReplicaId voter) {
     if (voter == node) return raft.durable_index() >= commit;
     const auto answered = g.answered.find(std::pair(voter, term));
     return answered != g.answered.end() && answered->second >= commit;
@@ -85,13 +85,13 @@ void Oracle::CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft
     Violated(group, node, "quorum: " + what + " without a majority that has it");
 }
 
-void Oracle::OnElected(GroupId group, NodeId node, Term term, LogIndex commit) {
+void Oracle::OnElected(GroupId group, ReplicaId node, Term term, LogIndex commit) {
   Kept& kept = groups_[group].kept[node];
   kept.elected_in = term;
   kept.commit_checked = commit;
 }
 
-void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& state) {
+void Oracle::OnSoftState(GroupId group, ReplicaId node, const raft::SoftState& state) {
   if (state.role != raft::Role::kLeader) return;
   const auto [leader, fresh] = groups_[group].leaders.emplace(state.term, node);
   if (!fresh && leader->second != node)
@@ -100,7 +100,7 @@ void Oracle::OnSoftState(GroupId group, NodeId node, const raft::SoftState& stat
                  std::to_string(state.term.value) + " as well");
 }
 
-void Oracle::OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after) {
+void Oracle::OnApply(GroupId group, ReplicaId node, const log::Entry& entry, Digest after) {
   Group& g = groups_[group];
   const raft::EntryMeta& meta = entry.meta;
   const Committed seen{meta.term, meta.base_offset, meta.offset_count, ProposedHash(entry), HashOf(entry.body), after};
@@ -122,7 +122,7 @@ void Oracle::OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest
   }
 }
 
-void Oracle::OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest) {
+void Oracle::OnRestored(GroupId group, ReplicaId node, LogIndex applied, Digest digest) {
   if (applied == LogIndex{}) return;
   const Committed* known = At(group, applied);
   if (known == nullptr) return Violated(group, node, "restored a state that nobody had");
@@ -130,12 +130,12 @@ void Oracle::OnRestored(GroupId group, NodeId node, LogIndex applied, Digest dig
     Violated(group, node, "state-machine safety: restored another state at " + std::to_string(applied.value));
 }
 
-void Oracle::OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after) {
+void Oracle::OnHighWatermark(GroupId group, ReplicaId node, Offset before, Offset after) {
   if (after < before) Violated(group, node, "the high watermark fell");
 }
 
 // One that was deposed without knowing it may get here late, and lack what a later leader committed.
-void Oracle::OnReady(GroupId group, const replica::Replica& replica, NodeId node) {
+void Oracle::OnReady(GroupId group, const replica::Replica& replica, ReplicaId node) {
   Group& g = groups_[group];
   const Term own = replica.soft_state().term;
   for (LogIndex i = replica.first_index(); i.value <= g.committed.size(); ++i) {
@@ -222,7 +222,7 @@ void Oracle::OnAnswer(GroupId group, const replica::Replica& replica, const raft
   promised = std::max(promised, m.term);
 }
 
-void Oracle::OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed) {
+void Oracle::OnAcked(GroupId group, ReplicaId leader, LogIndex index, Term term, uint64_t proposed) {
   const Committed* known = At(group, index);
   if (known == nullptr || known->term != term || known->proposed != proposed)
     return Violated(group, leader, "durability: acked entry " + std::to_string(index.value) + " is not committed");
@@ -232,7 +232,7 @@ void Oracle::OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, ui
   ++acks_;
 }
 
-void Oracle::OnRead(GroupId group, NodeId node, Offset from, const replica::DataRead& read) {
+void Oracle::OnRead(GroupId group, ReplicaId node, Offset from, const replica::DataRead& read) {
   const auto& committed = groups_[group].committed;
   const Bytes all = read.batches.Flatten();
   size_t at = 0;
@@ -251,7 +251,7 @@ void Oracle::OnRead(GroupId group, NodeId node, Offset from, const replica::Data
   }
 }
 
-void Oracle::OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogIndex applied) {
+void Oracle::OnBarrier(GroupId group, ReplicaId node, LogIndex acked_before, LogIndex applied) {
   if (applied < acked_before)
     Violated(group, node,
              "linearizable reads: acked entry " + std::to_string(acked_before.value) +
@@ -259,7 +259,7 @@ void Oracle::OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogInd
 }
 
 // What it believes to be committed is what is committed; its offsets and its memory are within their bounds.
-void Oracle::CheckLog(GroupId group, NodeId node, const replica::Replica& replica, const log::OpenedGroup& stored) {
+void Oracle::CheckLog(GroupId group, ReplicaId node, const replica::Replica& replica, const log::OpenedGroup& stored) {
   const raft::RaftGroup* raft = replica.raft();
   if (raft == nullptr) return;
   const LogIndex durable = raft->durable_index();
@@ -292,7 +292,7 @@ void Oracle::CheckMatching(GroupId group, const replica::Replica& a, const repli
   while (i >= low && ra->TermAt(i) != rb->TermAt(i)) i = i - 1;
   for (; i >= low && i.value > 0; i = i - 1) {
     if (ra->TermAt(i) != rb->TermAt(i))
-      return Violated(group, NodeId{},
+      return Violated(group, ReplicaId{},
                       "log matching: two logs agree behind entry " + std::to_string(i.value) + ", and differ there");
   }
 }

@@ -37,25 +37,25 @@ class Oracle {
 
   // --- what replicas do
   // What its store recovered. trusted: nobody damaged its disk. (Damage of the last writes looks like a crash.)
-  void OnOpened(GroupId group, NodeId node, const log::Bounds& found, bool trusted);
-  void OnSoftState(GroupId group, NodeId node, const raft::SoftState& state);
-  void OnElected(GroupId group, NodeId node, Term term, LogIndex commit);
-  void OnApply(GroupId group, NodeId node, const log::Entry& entry, Digest after);
-  void OnRestored(GroupId group, NodeId node, LogIndex applied, Digest digest);
-  void OnHighWatermark(GroupId group, NodeId node, Offset before, Offset after);
-  void OnReady(GroupId group, const replica::Replica& replica, NodeId node);
+  void OnOpened(GroupId group, ReplicaId node, const log::Bounds& found, bool trusted);
+  void OnSoftState(GroupId group, ReplicaId node, const raft::SoftState& state);
+  void OnElected(GroupId group, ReplicaId node, Term term, LogIndex commit);
+  void OnApply(GroupId group, ReplicaId node, const log::Entry& entry, Digest after);
+  void OnRestored(GroupId group, ReplicaId node, LogIndex applied, Digest digest);
+  void OnHighWatermark(GroupId group, ReplicaId node, Offset before, Offset after);
+  void OnReady(GroupId group, const replica::Replica& replica, ReplicaId node);
   // stored: what its store holds by now, durably; null if it failed for good and tells nothing any more.
   void OnSent(GroupId group, const replica::Replica& replica, const replica::PeerMessage& message,
               const log::OpenedGroup* stored);
 
   // --- what clients see
-  void OnAcked(GroupId group, NodeId leader, LogIndex index, Term term, uint64_t proposed);
-  void OnRead(GroupId group, NodeId node, Offset from, const replica::DataRead& read);
+  void OnAcked(GroupId group, ReplicaId leader, LogIndex index, Term term, uint64_t proposed);
+  void OnRead(GroupId group, ReplicaId node, Offset from, const replica::DataRead& read);
   LogIndex acked(GroupId group) { return groups_[group].acked; }
-  void OnBarrier(GroupId group, NodeId node, LogIndex acked_before, LogIndex applied);
+  void OnBarrier(GroupId group, ReplicaId node, LogIndex acked_before, LogIndex applied);
 
   // --- what can be looked at any time
-  void CheckLog(GroupId group, NodeId node, const replica::Replica& replica, const log::OpenedGroup& stored);
+  void CheckLog(GroupId group, ReplicaId node, const replica::Replica& replica, const log::OpenedGroup& stored);
   void CheckMatching(GroupId group, const replica::Replica& a, const replica::Replica& b);
 
   LogIndex committed(GroupId group) { return LogIndex(groups_[group].committed.size()); }
@@ -82,21 +82,21 @@ class Oracle {
   };
   struct Group {
     std::vector<Committed> committed;  // of entry i + 1
-    std::map<Term, NodeId> leaders;
-    std::map<std::pair<NodeId, Term>, NodeId> votes;
-    std::map<NodeId, Term> promised;  // the newest term in which a node answered somebody
-    std::map<NodeId, Kept> kept;
-    std::map<std::pair<NodeId, Term>, LogIndex> answered;  // the highest match told to the leader of a term
+    std::map<Term, ReplicaId> leaders;
+    std::map<std::pair<ReplicaId, Term>, ReplicaId> votes;
+    std::map<ReplicaId, Term> promised;  // the newest term in which a node answered somebody
+    std::map<ReplicaId, Kept> kept;
+    std::map<std::pair<ReplicaId, Term>, LogIndex> answered;  // the highest match told to the leader of a term
     LogIndex acked;
     Offset high_watermark{0};  // the highest that a leader showed
   };
 
   void OnAnswer(GroupId group, const replica::Replica& replica, const raft::Message& message,
                 const raft::AppendResponse& answer);
-  void CheckVote(GroupId group, NodeId node, const raft::HardState& state);
-  void CheckPromises(GroupId group, NodeId node, const raft::RaftGroup& raft);
-  void CheckCommit(GroupId group, NodeId node, const raft::RaftGroup& raft);
-  void Violated(GroupId group, NodeId node, const std::string& what);
+  void CheckVote(GroupId group, ReplicaId node, const raft::HardState& state);
+  void CheckPromises(GroupId group, ReplicaId node, const raft::RaftGroup& raft);
+  void CheckCommit(GroupId group, ReplicaId node, const raft::RaftGroup& raft);
+  void Violated(GroupId group, ReplicaId node, const std::string& what);
   const Committed* At(GroupId group, LogIndex index);
 
   Report report_;

@@ -103,8 +103,8 @@ TEST_F(SimulationTest, ABrokenConnectionElectsANewLeaderWithoutWaitingForTheElec
 class OracleTest : public testing::Test {
  protected:
   static constexpr GroupId kGroup{1};
-  static constexpr NodeId kOne{1};
-  static constexpr NodeId kTwo{2};
+  static constexpr ReplicaId kOne{1};
+  static constexpr ReplicaId kTwo{2};
 
   static log::Entry EntryAt(uint64_t index, uint64_t term, int64_t offset, uint64_t number) {
     Bytes body = MakeBatch(number, 100, 1);

@@ -243,7 +243,7 @@ log::Append StoreWorkload::RandomAppend(const LogModel& state, bool replace) {
   }
   if (random.OneIn(3)) {
     append.hard_state =
-        raft::HardState{state.hard_state.term + random.Below(2), NodeId(random.Below(4)), state.last_index()};
+        raft::HardState{state.hard_state.term + random.Below(2), ReplicaId(random.Below(4)), state.last_index()};
     if (random.OneIn(4)) append.entries.clear();
   }
   return append;
@@ -302,7 +302,7 @@ void StoreWorkload::Reset(Node& node, uint64_t id, LogModel state) {
   state.empty_offset = state.next_offset() + random.Below(100);
   state.entries.clear();
   Push(id, state);
-  state.hard_state = {state.previous.term, NodeId(random.Below(4)), state.previous.index};
+  state.hard_state = {state.previous.term, ReplicaId(random.Below(4)), state.previous.index};
   const LogModel last = state;
   Push(id, std::move(state));
   node.log.Reset(lane, handle, last.previous, last.empty_offset, last.hard_state, Done(node, id));
