@@ -5,127 +5,15 @@ node, loses nothing that was acked and doubles nothing when leaders die, and tak
 Method: real processes on loopback, kill -9, librdkafka with idempotence, kcat.
 """
 
-import concurrent.futures
-import pathlib
 import random
-import shutil
 import subprocess
-import tempfile
-import threading
 import time
 import unittest
 
 import confluent_kafka
-import confluent_kafka.admin
 
-from chronik_process import Chronikd, free_ports, wait_until
-
-
-class Cluster:
-    """Nodes 1 to `size`, which share one configuration file."""
-
-    def __init__(self, size=3, more=""):
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="chronik-cluster-"))
-        ports = free_ports(2 * size)
-        peers = [f'{{ id = {i + 1}, addr = "127.0.0.1:{ports[i]}", rpc_addr = "127.0.0.1:{ports[size + i]}" }}'
-                 for i in range(size)]
-        self.config = config = self.root / "cluster.toml"
-        config.write_text("[cluster]\nenabled = true\n" + more + "[cluster.peers]\nnodes = [\n  " + ",\n  ".join(peers) + "\n]\n")
-        self.nodes = {}
-        for i in range(size):
-            (self.root / str(i + 1)).mkdir()
-            node = Chronikd(args=["--cluster-config", str(config), "--node-id", str(i + 1)], data_dir=self.root / str(i + 1))
-            node.port = ports[i]
-            self.nodes[i + 1] = node
-
-    @property
-    def addresses(self):
-        return ",".join(node.address for node in self.nodes.values())
-
-    def start(self, order=None):
-        order = order or list(self.nodes)
-        with concurrent.futures.ThreadPoolExecutor(len(order)) as pool:
-            for started in [pool.submit(self.nodes[i].start, 30) for i in order]:
-                started.result()
-
-    def create(self, topic, partitions=1, through=None, replicas=-1):
-        admin = confluent_kafka.admin.AdminClient(
-            {"bootstrap.servers": self.nodes[through].address if through else self.addresses, "log_level": 0})
-        new = confluent_kafka.admin.NewTopic(topic, partitions, replicas)
-        admin.create_topics([new], operation_timeout=20)[topic].result(30)
-
-    def leaders(self, topic, through):
-        """By partition, as one node tells it; -1 where there is none."""
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.nodes[through].address, "log_level": 0})
-        found = admin.list_topics(topic, timeout=10).topics[topic].partitions
-        return {p: found[p].leader for p in sorted(found)}
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, exc_type, exc, trace):
-        for i, node in self.nodes.items():
-            if exc_type is not None:
-                print(f"--- node {i}, last lines of its log\n" + "\n".join(node.log.splitlines()[-25:]))
-            if node.process is not None and node.process.poll() is None:
-                node.kill()
-        shutil.rmtree(self.root, ignore_errors=True)
-
-
-class Writer:
-    """An idempotent producer that writes numbered messages to one partition until it is stopped."""
-
-    def __init__(self, addresses, topic, partition=0):
-        self.producer = confluent_kafka.Producer({
-            "bootstrap.servers": addresses, "acks": "all", "enable.idempotence": True, "linger.ms": 0,
-            "message.timeout.ms": 60000, "retry.backoff.ms": 20, "topic.metadata.refresh.fast.interval.ms": 20,
-            "log_level": 0})
-        self.topic, self.partition = topic, partition
-        self.acked, self.times, self.failed = [], [], []
-        self.stopping = False
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-
-    def delivered(self, error, message):
-        if error:
-            self.failed.append(str(error))
-        else:
-            self.acked.append(message.value())
-            self.times.append(time.monotonic())
-
-    def run(self):
-        number = 0
-        while not self.stopping:
-            self.producer.produce(self.topic, b"%d" % number, partition=self.partition, on_delivery=self.delivered)
-            number += 1
-            self.producer.poll(0.002)
-        self.producer.flush(60)
-
-    def stop(self):
-        self.stopping = True
-        self.thread.join()
-
-    def longest_gap(self, since):
-        times = [since] + [t for t in self.times if t > since]
-        return max(b - a for a, b in zip(times, times[1:]))
-
-
-def read_all(addresses, topic, partition=0):
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": addresses, "group.id": "unused", "enable.auto.commit": False,
-                                         "enable.auto.offset.store": False, "enable.partition.eof": True, "log_level": 0})
-    consumer.assign([confluent_kafka.TopicPartition(topic, partition, confluent_kafka.OFFSET_BEGINNING)])
-    values = []
-    while True:
-        message = consumer.poll(30)
-        if message is None:
-            raise AssertionError("silence")
-        if message.error():
-            if message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                consumer.close()
-                return values
-            continue
-        values.append(message.value())
+from chronik_process import Chronikd, wait_until
+from cluster_nodes import Cluster, Writer, read_all
 
 
 class ThreeNodes(unittest.TestCase):
