@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * chronik/metrics_exporter.h - publishes what the host's metrics registry holds (Prometheus, OTLP ...). Pull model:
- * the plugin visits the registry whenever it needs the figures. */
+ * the plugin visits the registry whenever it needs the figures.
+ *
+ * A pull exporter is asked by others: it declares the option "listen" (string, "host:port", port 0 = any free one), which
+ * the host fills in from its own configuration unless the operator sets it under [plugins.metrics_exporter], and speaks
+ * HTTP there. /metrics: the Prometheus text format 0.0.4. /livez, /readyz: 200 or 503 as `health` says at that moment, its
+ * line as the body. Any other path: 404.
+ * Plugin guarantees: a client that is slow, silent or sends nonsense delays no other and takes bounded memory; a visit that
+ *   fails is answered with 500 or above; stop() waits for no client. */
 #ifndef CHRONIK_METRICS_EXPORTER_H
 #define CHRONIK_METRICS_EXPORTER_H
 
@@ -39,7 +46,8 @@ typedef struct chr_metrics_visitor {
 #define CHR_HEALTH_LIVE 0  /* the process works; a supervisor should restart it if not */
 #define CHR_HEALTH_READY 1 /* it should be sent clients */
 
-/* The host's side, passed to start() as the sink. [any] */
+/* The host's side, passed to start() as the sink. [any] from start on, until stop completed; not from inside a call of the
+ * host, but flush may visit. */
 typedef struct chr_metrics_source {
   uint32_t struct_size;
   uint32_t reserved;

@@ -5,14 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <chronik/sdk/guard.h>
+#include <chronik/sdk/testing/http_client.h>
 
 #include "plugins/metrics_prometheus/http_server.h"
-#include "plugins/metrics_prometheus/http_test_client.h"
 
 namespace chronik_metrics_prometheus {
 namespace {
 
 using testing::HasSubstr;
+using Client = chronik::sdk::testing::HttpClient;
+using Response = chronik::sdk::testing::HttpAnswer;
 
 HttpResponse Hello(std::string_view path) { return {200, "text/plain", "hello " + std::string(path)}; }
 

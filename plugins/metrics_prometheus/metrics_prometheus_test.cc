@@ -7,126 +7,27 @@
 
 #include <cmath>
 
+#include <chronik/sdk/testing/exposition.h>
+#include <chronik/sdk/testing/http_client.h>
+
 #include "kernel/host/plugin_host.h"
-#include "plugins/metrics_prometheus/http_test_client.h"
 
 namespace chronik::host {
 namespace {
 
-using chronik_metrics_prometheus::Client;
-using chronik_metrics_prometheus::Response;
+using Client = sdk::testing::HttpClient;
+using Response = sdk::testing::HttpAnswer;
+using sdk::testing::Exposition;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// --- the text format
-// ------------------------------------------------------------------------------------------------------
-
-// Series ("name{a=\"b\"}" as written) to value. Fails the test on anything that the format does not allow: a sample
-// outside its family, a family twice, a series twice, a broken escape, a histogram that falls or does not end with its
-// count.
-class Exposition {
- public:
-  explicit Exposition(const std::string& text) {
-    EXPECT_TRUE(text.empty() || text.back() == '\n');
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-      SCOPED_TRACE(line);
-      if (line.starts_with("# HELP ")) {
-        ReadHelp(line.substr(7));
-      } else if (line.starts_with("# TYPE ")) {
-        ReadType(line.substr(7));
-      } else {
-        ReadSample(line);
-      }
-    }
-    EndHistogram();
-  }
-  double operator[](const std::string& series) const {
-    const auto found = samples_.find(series);
-    if (found == samples_.end()) ADD_FAILURE() << "there is no " << series;
-    return found == samples_.end() ? std::nan("") : found->second;
-  }
-  const std::map<std::string, std::string>& types() const { return types_; }
-  const std::map<std::string, std::string>& help() const { return help_; }
-
- private:
-  void ReadHelp(const std::string& rest) {
-    const size_t space = rest.find(' ');
-    ASSERT_NE(space, std::string::npos);
-    EXPECT_TRUE(help_.emplace(rest.substr(0, space), rest.substr(space + 1)).second) << "help twice";
-  }
-  void ReadType(const std::string& rest) {
-    EndHistogram();
-    const size_t space = rest.find(' ');
-    family_ = rest.substr(0, space);
-    type_ = rest.substr(space + 1);
-    EXPECT_TRUE(type_ == "counter" || type_ == "gauge" || type_ == "histogram") << type_;
-    EXPECT_TRUE(types_.emplace(family_, type_).second) << "family twice";
-  }
-  void ReadSample(const std::string& line) {
-    size_t at = 0;
-    while (at < line.size() && (std::isalnum(static_cast<unsigned char>(line[at])) || line[at] == '_')) ++at;
-    const std::string name = line.substr(0, at);
-    if (at < line.size() && line[at] == '{') at = EndOfLabels(line, at);
-    ASSERT_LT(at, line.size());
-    ASSERT_EQ(line[at], ' ');
-    const std::string number = line.substr(at + 1);
-    size_t used = 0;
-    const double value = std::stod(number, &used);
-    EXPECT_EQ(used, number.size());
-    const std::string series = line.substr(0, at);
-    EXPECT_TRUE(samples_.emplace(series, value).second) << "series twice";
-    if (type_ != "histogram") {
-      EXPECT_EQ(name, family_);
-    } else if (name == family_ + "_bucket") {
-      EXPECT_GE(value, last_bucket_) << "a cumulative count falls";
-      last_bucket_ = value;
-      saw_infinity_ = series.find("le=\"+Inf\"") != std::string::npos;
-    } else if (name == family_ + "_count") {
-      count_ = value;
-    } else {
-      EXPECT_EQ(name, family_ + "_sum");
-    }
-  }
-  // Of label="value",... in braces, with the escapes \\ \" \n only.
-  static size_t EndOfLabels(const std::string& line, size_t at) {
-    bool quoted = false;
-    for (++at; at < line.size(); ++at) {
-      if (quoted && line[at] == '\\') {
-        ++at;
-        EXPECT_TRUE(at < line.size() && std::string_view("\\\"n").find(line[at]) != std::string_view::npos) << "escape";
-      } else if (line[at] == '"') {
-        quoted = !quoted;
-      } else if (!quoted && line[at] == '}') {
-        return at + 1;
-      }
-    }
-    ADD_FAILURE() << "labels without an end";
-    return at;
-  }
-  // Only for families with one series, which is what the tests have.
-  void EndHistogram() {
-    if (type_ == "histogram") {
-      EXPECT_TRUE(saw_infinity_);
-      EXPECT_EQ(last_bucket_, count_);
-    }
-    last_bucket_ = count_ = 0;
-    saw_infinity_ = false;
-  }
-
-  std::map<std::string, double> samples_;
-  std::map<std::string, std::string> types_;
-  std::map<std::string, std::string> help_;
-  std::string family_;
-  std::string type_;
-  double last_bucket_ = 0;
-  double count_ = 0;
-  bool saw_infinity_ = false;
-};
-
-// --- the plugin
-// -----------------------------------------------------------------------------------------------------------
+// What /metrics says; a test failure where the text is not well-formed.
+Exposition Read(const Response& response) {
+  Exposition seen(response.body);
+  EXPECT_THAT(seen.problems(), testing::IsEmpty());
+  return seen;
+}
 
 class SteadyClock final : public Clock {
  public:
@@ -194,26 +95,26 @@ TEST_F(MetricsPrometheusTest, PublishesTheRegistryInTheTextFormat) {
   EXPECT_EQ(response.status(), 200u);
   EXPECT_THAT(response.head, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
 
-  const Exposition seen(response.body);
-  EXPECT_EQ(seen["chronik_requests_total{api=\"fetch\"}"], 12);
-  EXPECT_EQ(seen["chronik_lag{partition=\"0\",topic=\"a\\\"b\\\\c\\nd\"}"], -2.5);
-  EXPECT_TRUE(std::isnan(seen["chronik_nan"]));
-  EXPECT_EQ(seen["chronik_wait_seconds_bucket{le=\"0.001\"}"], 1);
-  EXPECT_EQ(seen["chronik_wait_seconds_bucket{le=\"60\"}"], 2);
-  EXPECT_EQ(seen["chronik_wait_seconds_bucket{le=\"+Inf\"}"], 3);
-  EXPECT_EQ(seen["chronik_wait_seconds_count"], 3);
-  EXPECT_DOUBLE_EQ(seen["chronik_wait_seconds_sum"], 100.003);
+  const Exposition seen = Read(response);
+  EXPECT_EQ(seen.Find("chronik_requests_total", {{"api", "fetch"}}), 12);
+  EXPECT_EQ(seen.Find("chronik_lag", {{"partition", "0"}, {"topic", "a\"b\\c\nd"}}), -2.5);
+  EXPECT_TRUE(std::isnan(seen.Find("chronik_nan").value()));
+  EXPECT_EQ(seen.Find("chronik_wait_seconds_bucket", {{"le", "0.001"}}), 1);
+  EXPECT_EQ(seen.Find("chronik_wait_seconds_bucket", {{"le", "60"}}), 2);
+  EXPECT_EQ(seen.Find("chronik_wait_seconds_bucket", {{"le", "+Inf"}}), 3);
+  EXPECT_EQ(seen.Find("chronik_wait_seconds_count"), 3);
+  EXPECT_DOUBLE_EQ(seen.Find("chronik_wait_seconds_sum").value(), 100.003);
   EXPECT_EQ(seen.types().at("chronik_requests_total"), "counter");
   EXPECT_EQ(seen.types().at("chronik_wait_seconds"), "histogram");
-  EXPECT_EQ(seen.help().at("chronik_requests_total"), "Requests\\nby \\\\ kind");
+  EXPECT_EQ(seen.help().at("chronik_requests_total"), "Requests\nby \\ kind");
 }
 
 TEST_F(MetricsPrometheusTest, CountsItsOwnScrapes) {
   Client client(Up());
-  EXPECT_EQ(Exposition(client.Get("/metrics").body)["chronik_metrics_prometheus_scrapes_total"], 0);
-  const Exposition second(client.Get("/metrics?name[]=x").body);
-  EXPECT_EQ(second["chronik_metrics_prometheus_scrapes_total"], 1);
-  EXPECT_EQ(second["chronik_metrics_prometheus_scrape_seconds_count"], 1);
+  EXPECT_EQ(Read(client.Get("/metrics")).Find("chronik_metrics_prometheus_scrapes_total"), 0);
+  const Exposition second = Read(client.Get("/metrics?name[]=x"));
+  EXPECT_EQ(second.Find("chronik_metrics_prometheus_scrapes_total"), 1);
+  EXPECT_EQ(second.Find("chronik_metrics_prometheus_scrape_seconds_count"), 1);
 }
 
 TEST_F(MetricsPrometheusTest, HealthHasAStatusAndAReason) {
@@ -331,7 +232,7 @@ TEST_F(MetricsPrometheusTest, ScrapesAreWellFormedWhileEverythingMoves) {
   for (int i = 0; i < 20; ++i) {
     const Response response = client.Get("/metrics");
     if (response.body.find("h_seconds_count") == std::string::npos) continue;  // not yet defined
-    const double count = Exposition(response.body)["h_seconds_count"];
+    const double count = Read(response).Find("h_seconds_count").value();
     EXPECT_GE(count, before);
     before = count;
   }

@@ -52,7 +52,7 @@ class PluginCheck(unittest.TestCase):
 class InOrder(PluginCheck):
     def test_every_kind_of_plugin_passes_with_its_own_kit(self):
         for plugin, title in (("log_memory", "log store"), ("discovery_static", "discovery"),
-                              ("snapshot_local", "snapshot sink"), ("metrics_prometheus", "chronik.metrics_exporter")):
+                              ("snapshot_local", "snapshot sink"), ("metrics_prometheus", "metrics exporter")):
             with self.subTest(plugin):
                 code, report = self.check(PLUGINS / f"{plugin}.so")
                 self.assertEqual(code, 0, [c for c in report["checks"] if c["outcome"] != "kept"])
@@ -101,6 +101,19 @@ class Broken(PluginCheck):
                           ("accepted", "LS-7")):
             with self.subTest(lie):
                 self.expect_broken(FIXTURES / "fixture_liar.so", rule, options={"lie": lie})
+
+    def test_what_its_exporter_does(self):
+        kit = BUILD / "bin/chronik-metrics-exporter-conformance"
+        for lie, test, rule in (("no_escape", "Scrape.Escapes*", "ME-9"), ("no_infinity", "Scrape.Shows*", "ME-9"),
+                                ("always_healthy", "Health.Follows*", "ME-9"), ("refused_is_fine", "Scrape.That*", "ME-10"),
+                                ("visit_in_start", "Scrape.Empty*:Health.*", "ME-7"), ("visit_after_stop", "Health.*", "ME-7"),
+                                ("leave_thread", "Lifecycle.StartsAndStops*", "PLG-8"), ("nameless", "Address.*", "ME-8"),
+                                ("no_nul", "Address.*", "ME-5"), ("write_beyond", "Address.*", "GEN-5")):
+            with self.subTest(lie):
+                result = subprocess.run([kit, "--plugin", FIXTURES / "fixture_exporter.so", "--option", f"lie={lie}",
+                                         f"--gtest_filter={test}"], capture_output=True, text=True, timeout=100)
+                self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+                self.assertIn(rule, result.stdout)
 
 
 class Crashing(PluginCheck):

@@ -33,6 +33,23 @@ struct Kit {
   std::vector<std::pair<std::string_view, std::string_view>> rules;
 };
 
+Kit MetricsExporterKit() {
+  return {CHR_METRICS_EXPORTER_1,
+          "chronik-metrics-exporter-conformance",
+          "metrics exporter",
+          "Clients.ThatReadNothing*",
+          false,
+          {{"Address", "ME-5 ME-8"},
+           {"Clients", "ME-11"},
+           {"Create", "PLG-6 PLG-9"},
+           {"Descriptor", "PLG-1 ME-8"},
+           {"Flush", "ME-6"},
+           {"Health", "ME-4 ME-9"},
+           {"Instances", "PLG-6"},
+           {"Lifecycle", "PLG-8 ME-12"},
+           {"Scrape", "ME-2 ME-3 ME-9"}}};
+}
+
 const std::vector<Kit>& Kits() {
   static const std::vector<Kit> kits{
       {CHR_LOG_STORE_1,
@@ -90,6 +107,7 @@ const std::vector<Kit>& Kits() {
         {"Refresh", "DI-7"},
         {"Report", "DI-4 DI-5 DI-6"},
         {"Stop", "PLG-8"}}},
+      MetricsExporterKit(),
   };
   return kits;
 }

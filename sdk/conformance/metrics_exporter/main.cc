@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// chronik-metrics-exporter-conformance: holds any metrics exporter plugin to chronik/metrics_exporter.h.
+#include <gtest/gtest.h>
+
+#include "sdk/conformance/plugin_under_test.h"
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  chronik_conformance::ParseKitOptions(argc, argv);
+  return RUN_ALL_TESTS();
+}
