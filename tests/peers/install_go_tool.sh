@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What the installers of S3 servers share. usage: install_go_tool.sh PROGRAM MODULE@VERSION
+# What the installers of servers in Go share. usage: install_go_tool.sh PROGRAM MODULE@VERSION
 # Builds a Go program once into $CHRONIK_PEERS (~/.cache/chronik-peers), under a name that carries its version, and prints
 # the path of the program. Exit status 77 and one line where that cannot be done: no Go toolchain, or no network.
 set -euo pipefail
@@ -23,6 +23,6 @@ if [[ ! -x $installed ]]; then
     echo "skipped: $module could not be built (no network?); see $folder/$program.log" >&2
     exit $skipped
   fi
-  mv "$building/$program" "$installed"
+  mv "$building"/* "$installed"  # the one program of that module, by whatever name
 fi
 echo "$installed"

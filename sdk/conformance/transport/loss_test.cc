@@ -159,7 +159,7 @@ TEST(Loss, AnIdleConnectionStays) {
 
 TEST(Loss, ALongDelayIsNoLoss) {
   Wire wire;
-  wire.to_b.Delay(milliseconds(150));
+  wire.to_b.Latency(milliseconds(150));
   const size_t events = wire.a.EventCount(2);
   for (uint64_t i = 0; i < 200; ++i) wire.a.SendAll(2, CHR_LANE_REPLICATION, Payload(i, 2000));
   for (uint64_t i = 0; i < 200; ++i) {

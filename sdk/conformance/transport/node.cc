@@ -230,6 +230,25 @@ void Connect(Node& a, Node& b) {
   b.AwaitUp(a.id());
 }
 
+uint64_t FillUp(Node& from, uint64_t peer, uint32_t lane, size_t size) {
+  uint64_t taken = 0;
+  for (;;) {
+    const uint64_t before = [&] {
+      const auto guard = from.lock();
+      return from.writable[{peer, lane}];
+    }();
+    const chr_status status = from.Send(peer, lane, Payload(taken, size));
+    if (status >= 0) {
+      ++taken;
+    } else if (status != CHR_E_BUSY) {
+      Breach("TR-10: send: CHR_OK or CHR_E_BUSY while connected, not " + std::to_string(status));
+      return taken;
+    } else if (!from.Becomes([&] { return from.writable[{peer, lane}] > before; }, std::chrono::milliseconds(500))) {
+      return taken;
+    }
+  }
+}
+
 std::string Payload(uint64_t number, size_t size) {
   std::string bytes(size, '\0');
   std::mt19937_64 random(number * 0x9E3779B97F4A7C15u + Options().seed);

@@ -163,6 +163,9 @@ class Node {
 // Sets each as the other's peer, and waits until frames flow both ways.
 void Connect(Node& a, Node& b);
 
+// Sends frames of Payload(0, size) and on until the queue is full and stays so. Returns how many were taken.
+uint64_t FillUp(Node& from, uint64_t peer, uint32_t lane, size_t size);
+
 // `size` bytes that are a function of `number`, so that any mix-up shows.
 std::string Payload(uint64_t number, size_t size);
 

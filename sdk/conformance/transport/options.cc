@@ -15,8 +15,9 @@ namespace {
   std::fprintf(
       stderr,
       "%s\nusage: chronik-transport-conformance --plugin PATH [--option KEY=VALUE]... [--seed N]\n"
-      "         [--notice-limit-ms N] [--gtest_filter=...]\n"
-      "Give the plugin short timeouts: a test waits until a silent peer is noticed, at most --notice-limit-ms.\n",
+      "         [--notice-limit-ms N] [--toxiproxy HOST:PORT] [--gtest_filter=...]\n"
+      "Give the plugin short timeouts: a test waits until a silent peer is noticed, at most --notice-limit-ms.\n"
+      "--toxiproxy: the tests Faults.* go through the Toxiproxy whose HTTP interface is there.\n",
       why.c_str());
   std::exit(2);
 }
@@ -49,6 +50,8 @@ void ParseOptions(int argc, char** argv) {
       const size_t equals = value.find('=');
       if (equals == std::string::npos) Usage("--option wants KEY=VALUE");
       options.plugin_options[value.substr(0, equals)] = value.substr(equals + 1);
+    } else if (flag == "--toxiproxy") {
+      options.toxiproxy = value;
     } else if (flag == "--seed") {
       options.seed = Number(flag, value);
     } else if (flag == "--notice-limit-ms") {

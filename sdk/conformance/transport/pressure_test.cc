@@ -12,26 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Sends until the queue is full and stays so. Returns how many frames were taken.
-uint64_t FillUp(Node& from, uint64_t peer, uint32_t lane, size_t size) {
-  uint64_t taken = 0;
-  for (;;) {
-    const uint64_t before = [&] {
-      const auto guard = from.lock();
-      return from.writable[{peer, lane}];
-    }();
-    const chr_status status = from.Send(peer, lane, Payload(taken, size));
-    if (status >= 0) {
-      ++taken;
-    } else if (status != CHR_E_BUSY) {
-      Breach("TR-10: send: CHR_OK or CHR_E_BUSY while connected, not " + std::to_string(status));
-      return taken;
-    } else if (!from.Becomes([&] { return from.writable[{peer, lane}] > before; }, std::chrono::milliseconds(500))) {
-      return taken;
-    }
-  }
-}
-
 TEST(Pressure, ReachesTheSenderIsBoundedAndEnds) {
   Node a({.id = 1});
   Node b({.id = 2});

@@ -19,6 +19,7 @@ namespace chronik_conformance {
 namespace {
 
 constexpr size_t kHeldBytesMax = 256 << 10;  // in one direction of one connection
+constexpr size_t kSlowPieceBytes = 4 << 10;  // of a connection whose bandwidth is limited
 
 sockaddr_in Loopback(uint16_t port) {
   sockaddr_in address{};
@@ -62,21 +63,70 @@ void Proxy::SetTarget(const std::string& target) {
   const std::scoped_lock lock(mutex_);
   target_port_ = PortOf(target);
 }
-void Proxy::Refuse(bool refuse) {
+
+std::vector<Proxy::Clock::time_point> Proxy::arrivals() {
   const std::scoped_lock lock(mutex_);
-  refuse_ = refuse;
+  return arrivals_;
+}
+
+// --- faults ----------------------------------------------------------------------------------------------------------
+
+void Proxy::Latency(std::chrono::milliseconds delay) {
+  const std::scoped_lock lock(mutex_);
+  faults_.delay = delay;
+}
+void Proxy::Bandwidth(uint64_t bytes_per_second) {
+  const std::scoped_lock lock(mutex_);
+  faults_.bytes_per_second = bytes_per_second;
+}
+void Proxy::SlowClose(std::chrono::milliseconds delay) {
+  const std::scoped_lock lock(mutex_);
+  faults_.close_delay = delay;
+}
+void Proxy::CutAfter(uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  faults_.cut_after_bytes = bytes;
+  for (Link& link : links_) link.out.passed = 0;
+}
+void Proxy::ResetAfter(std::chrono::milliseconds age) {
+  const std::scoped_lock lock(mutex_);
+  faults_.reset_age = age;
+  for (Link& link : links_) link.since = Clock::now();
+}
+void Proxy::Silence(Way way) {
+  const std::scoped_lock lock(mutex_);
+  (way == Way::kToPeer ? faults_.silent_to_target : faults_.silent_from_target) = true;
+}
+void Proxy::RefuseShare(double part) {
+  const std::scoped_lock lock(mutex_);
+  faults_.refused_part = part;
 }
 void Proxy::Blackhole(bool blackhole) {
   const std::scoped_lock lock(mutex_);
-  blackhole_ = blackhole;
-}
-void Proxy::Delay(std::chrono::milliseconds delay) {
-  const std::scoped_lock lock(mutex_);
-  delay_ = delay;
+  faults_.blackhole = blackhole;
 }
 void Proxy::CorruptAfter(uint64_t bytes) {
   const std::scoped_lock lock(mutex_);
   corrupt_after_ = bytes;
+}
+
+void Proxy::Heal() {
+  const std::scoped_lock lock(mutex_);
+  // A connection that lost bytes cannot go on.
+  if (faults_.silent_to_target || faults_.silent_from_target) {
+    for (Link& link : links_) link.doomed_at = Clock::now();
+  }
+  faults_ = {};
+}
+
+void Proxy::Impersonate(const std::string& bytes, bool then_end) {
+  const std::scoped_lock lock(mutex_);
+  for (Link& link : links_) {
+    link.out.deaf = true;
+    link.out.bytes += bytes.size();
+    if (!bytes.empty()) link.out.chunks.push_back({Clock::now(), bytes});
+    if (then_end) link.out.ended = true;
+  }
 }
 
 void Proxy::Cut(bool reset) {
@@ -84,6 +134,8 @@ void Proxy::Cut(bool reset) {
   for (const Link& link : links_) CloseLink(link, reset);
   links_.clear();
 }
+
+// --- passing bytes ---------------------------------------------------------------------------------------------------
 
 void Proxy::CloseLink(const Link& link, bool reset) {
   for (const int fd : {link.client, link.server}) {
@@ -95,28 +147,34 @@ void Proxy::CloseLink(const Link& link, bool reset) {
 
 void Proxy::Run() {
   while (!stop_) {
-    std::vector<pollfd> waits{{listener_, POLLIN, 0}};
-    {
-      const std::scoped_lock lock(mutex_);
-      for (const Link& link : links_) {
-        if (blackhole_) break;
-        for (const Way* way : {&link.out, &link.back}) {
-          const bool full = way->bytes >= kHeldBytesMax;
-          if (!way->ended && !full) waits.push_back({way->from, POLLIN, 0});
-          if (!way->chunks.empty() && delay_.count() == 0) waits.push_back({way->to, POLLOUT, 0});
-        }
-      }
-    }
-    ::poll(waits.data(), waits.size(), 1);
+    Wait();
     Accept();
     const std::scoped_lock lock(mutex_);
-    if (blackhole_) continue;
+    if (faults_.blackhole) continue;
     for (Link& link : links_) Move(link);
     std::erase_if(links_, [](const Link& link) {
-      if (link.dead) CloseLink(link, false);
-      return link.dead;
+      const bool gone = link.doomed_at && Clock::now() >= *link.doomed_at;
+      if (gone) CloseLink(link, link.reset);
+      return gone;
     });
   }
+}
+
+// Until there is something to do, at most a millisecond.
+void Proxy::Wait() {
+  std::vector<pollfd> waits{{listener_, POLLIN, 0}};
+  {
+    const std::scoped_lock lock(mutex_);
+    const bool at_once = faults_.delay.count() == 0 && faults_.bytes_per_second == 0;
+    for (const Link& link : links_) {
+      if (faults_.blackhole || link.doomed_at) continue;
+      for (const Stretch* way : {&link.out, &link.back}) {
+        if (!way->ended && way->bytes < kHeldBytesMax) waits.push_back({way->from, POLLIN, 0});
+        if (!way->chunks.empty() && at_once) waits.push_back({way->to, POLLOUT, 0});
+      }
+    }
+  }
+  ::poll(waits.data(), waits.size(), 1);
 }
 
 void Proxy::Accept() {
@@ -125,9 +183,11 @@ void Proxy::Accept() {
     if (client < 0) return;
     ++accepted_;
     const std::scoped_lock lock(mutex_);
+    arrivals_.push_back(Clock::now());
     const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = Loopback(target_port_);
-    if (refuse_ || ::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    const bool refused = std::uniform_real_distribution<double>(0, 1)(random_) < faults_.refused_part;
+    if (refused || ::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
       ::close(client);
       ::close(server);
       continue;
@@ -135,47 +195,77 @@ void Proxy::Accept() {
     ::fcntl(server, F_SETFL, O_NONBLOCK);
     NoDelay(client);
     NoDelay(server);
-    links_.push_back({client, server, {client, server, true, false, {}, 0}, {server, client, false, false, {}, 0}});
+    links_.push_back({client, server, {client, server, true}, {server, client, false}, Clock::now()});
   }
 }
 
 void Proxy::Move(Link& link) {
-  for (Way* way : {&link.out, &link.back}) {
+  if (link.doomed_at) return;
+  if (faults_.reset_age && Clock::now() >= link.since + *faults_.reset_age) {
+    link.reset = true;
+    link.doomed_at = Clock::now();
+    return;
+  }
+  for (Stretch* way : {&link.out, &link.back}) {
     if (!way->ended && way->bytes < kHeldBytesMax) Receive(link, *way);
     Transmit(link, *way);
   }
-  if (link.out.ended && link.back.ended && link.out.chunks.empty() && link.back.chunks.empty()) link.dead = true;
+  if (link.out.shut && link.back.shut) Doom(link);
 }
 
-void Proxy::Receive(Link& link, Way& way) {
+void Proxy::Doom(Link& link) const {
+  if (!link.doomed_at) link.doomed_at = Clock::now() + faults_.close_delay;
+}
+
+bool Proxy::Silent(const Stretch& way) const {
+  return way.deaf || (way.to_target ? faults_.silent_to_target : faults_.silent_from_target);
+}
+
+void Proxy::Receive(Link& link, Stretch& way) {
   std::string bytes(64 << 10, '\0');
   const ssize_t got = ::recv(way.from, bytes.data(), bytes.size(), 0);
   if (got == 0) {
     way.ended = true;
-    if (way.chunks.empty()) ::shutdown(way.to, SHUT_WR);
+    way.end_due = Clock::now() + faults_.close_delay;
   } else if (got < 0) {
-    link.dead = link.dead || (errno != EAGAIN && errno != EINTR);
-  } else {
+    if (errno != EAGAIN && errno != EINTR) Doom(link);
+  } else if (!Silent(way)) {
     bytes.resize(static_cast<size_t>(got));
     if (way.to_target) Spoil(bytes);
     way.bytes += bytes.size();
-    way.chunks.push_back({Clock::now() + delay_, std::move(bytes)});
+    way.chunks.push_back({Clock::now() + faults_.delay, std::move(bytes)});
   }
 }
 
-void Proxy::Transmit(Link& link, Way& way) {
-  while (!way.chunks.empty() && way.chunks.front().due <= Clock::now()) {
+void Proxy::Transmit(Link& link, Stretch& way) {
+  while (!way.chunks.empty() && way.chunks.front().due <= Clock::now() && way.next_send <= Clock::now()) {
     Chunk& chunk = way.chunks.front();
-    const ssize_t sent = ::send(way.to, chunk.bytes.data() + chunk.sent, chunk.bytes.size() - chunk.sent, MSG_NOSIGNAL);
+    size_t bytes = chunk.bytes.size() - chunk.sent;
+    if (faults_.bytes_per_second > 0) bytes = std::min(bytes, kSlowPieceBytes);
+    if (way.to_target) bytes = std::min<uint64_t>(bytes, faults_.cut_after_bytes - way.passed);
+    const ssize_t sent = ::send(way.to, chunk.bytes.data() + chunk.sent, bytes, MSG_NOSIGNAL);
     if (sent < 0) {
-      link.dead = link.dead || (errno != EAGAIN && errno != EINTR);
+      if (errno != EAGAIN && errno != EINTR) Doom(link);
       return;
     }
     chunk.sent += static_cast<size_t>(sent);
     way.bytes -= static_cast<size_t>(sent);
-    if (chunk.sent < chunk.bytes.size()) return;
+    way.passed += static_cast<uint64_t>(sent);
+    if (way.to_target && way.passed >= faults_.cut_after_bytes) {
+      link.reset = true;
+      link.doomed_at = Clock::now();
+      return;
+    }
+    if (faults_.bytes_per_second > 0) {
+      way.next_send = std::max(way.next_send, Clock::now() - std::chrono::milliseconds(10)) +
+                      std::chrono::nanoseconds(static_cast<uint64_t>(sent) * 1'000'000'000 / faults_.bytes_per_second);
+    }
+    if (chunk.sent < chunk.bytes.size()) continue;
     way.chunks.pop_front();
-    if (way.ended && way.chunks.empty()) ::shutdown(way.to, SHUT_WR);
+  }
+  if (way.ended && !way.shut && way.chunks.empty() && Clock::now() >= way.end_due) {
+    ::shutdown(way.to, SHUT_WR);
+    way.shut = true;
   }
 }
 
