@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "kernel/base/clock.h"
+#include "kernel/broker/admin.h"
 #include "kernel/broker/broker.h"
 #include "kernel/broker/metadata_group.h"
 #include "kernel/broker/partition.h"
@@ -29,7 +30,11 @@
 
 namespace chronik::broker {
 
-class LocalBroker final : public Broker, private MetadataEvents, private PartitionEvents, private cluster::LinkEvents {
+class LocalBroker final : public Broker,
+                          public Admin,
+                          private MetadataEvents,
+                          private PartitionEvents,
+                          private cluster::LinkEvents {
  public:
   // What it needs from outside. All of it outlives the broker.
   struct Environment {
@@ -78,6 +83,8 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void CreatePartitions(ShardId here, std::vector<NewPartitions> topics, bool validate_only,
                         std::chrono::milliseconds timeout, Callback<std::vector<std::optional<Error>>> done) override;
   void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) override;
+
+  void DescribeCluster(Callback<ClusterReport> done) override;
 
  private:
   struct ToOpen {
@@ -141,6 +148,9 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void AnnounceSoon(GroupId group, int32_t epoch);
   void SetLeader(GroupId group, LeaderInfo leader, bool first_hand);
   void Reconcile(const metadata::MetadataImage& before, const metadata::MetadataImage& image);
+
+  // local_broker_admin.cc
+  ClusterReport ReportCluster() const;
 
   void StartMetadata(log::OpenedGroup opened);
   void RegisterSelf();

@@ -31,6 +31,10 @@ Result<raft::EntryId> MetadataGroup::Propose(Bytes command) {
   return Error{ErrorCode::kNotController, "the metadata group has no leader here"};
 }
 
+std::vector<NodeId> MetadataGroup::voters() const {
+  return replica_.raft() == nullptr ? std::vector<NodeId>{} : raft::Voters(replica_.raft()->configuration());
+}
+
 void MetadataGroup::Await(raft::EntryId id, Callback<Result<metadata::Effect>> done) {
   if (id.index > replica_.applied().index) {
     awaited_.emplace(id, std::move(done));

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/broker.h"
@@ -44,6 +45,7 @@ class MetadataGroup final : public replica::StateMachine {
   const metadata::ImagePtr& image() const { return image_; }
 
   raft::SoftState soft_state() const { return replica_.soft_state(); }
+  std::vector<NodeId> voters() const;
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
   bool HandOver() { return replica_.HandOver(); }
