@@ -16,9 +16,23 @@ class TestBrokerAdmin final : public broker::Admin {
     if (!stuck) return done(cluster);
     held.push_back(std::move(done));
   }
+  void DescribePartitions(const std::string& topic,
+                          broker::Callback<Result<std::vector<broker::PartitionReport>>> done) override {
+    asked = "partitions of '" + topic + "'";
+    done(partitions);
+  }
+  void TransferLeadership(const std::string& topic, PartitionId partition, NodeId to, std::chrono::milliseconds timeout,
+                          broker::Callback<Result<broker::LeaderInfo>> done) override {
+    asked = topic + "-" + std::to_string(partition.value) + " to " + std::to_string(to.value) + " in " +
+            std::to_string(timeout.count());
+    done(transferred);
+  }
 
   broker::ClusterReport cluster;
-  bool stuck = false;  // questions are kept in `held`
+  Result<std::vector<broker::PartitionReport>> partitions = std::vector<broker::PartitionReport>();
+  Result<broker::LeaderInfo> transferred = broker::LeaderInfo{NodeId(2), 5};
+  std::string asked;
+  bool stuck = false;  // questions about the cluster are kept in `held`
   std::vector<broker::Callback<broker::ClusterReport>> held;
 };
 

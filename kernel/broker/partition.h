@@ -51,6 +51,8 @@ class Partition final : public replica::StateMachine {
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
   bool HandOver() { return replica_.HandOver(); }
+  void TransferLeadership(NodeId to) { replica_.TransferLeadership(to); }
+  const replica::Replica& replica() const { return replica_; }  // for reports
   // The preferred leader of a new partition does not wait until nobody was heard for long: it asks for votes every
   // `pause` until the others have opened it, too, or somebody was elected.
   void CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts);

@@ -23,7 +23,8 @@ namespace chronik::cluster {
 class Links;
 
 enum class Method : uint8_t {
-  kProposeMetadata = 1,  // to the leader of __meta
+  kProposeMetadata = 1,     // to the leader of __meta
+  kTransferLeadership = 2,  // to the leader of a partition
 };
 
 enum class Topic : uint8_t {

@@ -44,6 +44,16 @@ std::string Address(const config::HostPort& where, uint16_t port) {
   return (where.host.find(':') != std::string::npos ? "[" + where.host + "]" : where.host) + ":" + std::to_string(port);
 }
 
+admin::ProgramFacts Facts(const Setup& setup) {
+  admin::ProgramFacts out{CHRONIK_VERSION, {}};
+  for (const auto& [kind, plugin] : setup.plugins) {
+    admin::PluginFacts facts{kind, plugin->path.string(), plugin->id, plugin->version, plugin->vendor, {}};
+    for (const host::PluginInterface& i : plugin->interfaces) facts.interfaces.push_back({i.id, i.size});
+    out.plugins.push_back(std::move(facts));
+  }
+  return out;
+}
+
 }  // namespace
 
 void Node::Impl::StartThreads() {
@@ -161,7 +171,7 @@ Status Node::Impl::StartAdmin() {
   if (!socket.ok()) return socket.error();
   admin_address = socket->address;
   admin_thread = std::make_unique<server::Shard>("admin");
-  admin_api = std::make_unique<admin::Api>(*broker);
+  admin_api = std::make_unique<admin::Api>(*broker, Facts(setup));
   admin = std::make_unique<admin::Endpoint>(*admin_thread, admin::Limits{},
                                             [api = admin_api.get()](admin::Request request, admin::Respond respond) {
                                               api->Handle(std::move(request), std::move(respond));
