@@ -173,6 +173,21 @@ class ClusterTest : public testing::Test {
     return std::move(*outcome);
   }
 
+  Result<LeaderInfo> Transfer(uint64_t at, const std::string& topic, int32_t partition, uint64_t to,
+                              milliseconds timeout = seconds(10)) {
+    std::optional<Result<LeaderInfo>> outcome;
+    At(at).TransferLeadership(topic, PartitionId(partition), NodeId(to), timeout,
+                              [&](Result<LeaderInfo> said) { outcome = std::move(said); });
+    Until([&] { return outcome.has_value(); });
+    return *outcome;
+  }
+  Result<std::vector<PartitionReport>> Partitions(uint64_t at, const std::string& topic) {
+    std::optional<Result<std::vector<PartitionReport>>> outcome;
+    At(at).DescribePartitions(topic, [&](auto said) { outcome = std::move(said); });
+    Until([&] { return outcome.has_value(); });
+    return *outcome;
+  }
+
   TestThreads threads_;
   TestThreads::Thread& network_thread_;
   cluster::TestTransport network_;
@@ -403,6 +418,69 @@ TEST_F(ClusterTest, EveryNodeKnowsWhoIsInSync) {
   Start(gone);
   Until([&] { return At(left).in_sync(kHome, partition.group).size() == 3; });
   EXPECT_FALSE(Produce(leader, partition, "and all are there again").error);
+}
+
+TEST_F(ClusterTest, AnOperatorMovesALeadershipThroughAnyNode) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 2));
+  const PartitionRef partition = Ref(1, "t", 0);
+  for (uint64_t at = 1; at <= 3; ++at) {
+    const uint64_t before = Leader(at, "t", 0);
+    const uint64_t to = before % 3 + 1;
+    const auto moved = Transfer(at, "t", 0, to);
+    ASSERT_TRUE(moved.ok()) << moved.error();
+    EXPECT_EQ(moved->leader, NodeId(to));
+    threads_.Advance(milliseconds(100));
+    for (uint64_t other = 1; other <= 3; ++other)
+      EXPECT_EQ(Leader(other, "t", 0), to) << "as node " << other << " says";
+    EXPECT_FALSE(Produce(to, partition, "there").error);
+    EXPECT_TRUE(Transfer(at, "t", 0, to).ok()) << "it leads already";
+  }
+  EXPECT_EQ(Transfer(1, "nothing", 0, 2).error().code, ErrorCode::kUnknownTopic);
+  EXPECT_EQ(Transfer(1, "t", 2, 2).error().code, ErrorCode::kUnknownPartition);
+  EXPECT_EQ(Transfer(1, "t", 0, 4).error().code, ErrorCode::kInvalidArgument);
+  const uint64_t leader = Leader(1, "t", 0);
+  const uint64_t gone = leader % 3 + 1;
+  Stop(gone);
+  threads_.Advance(seconds(1));
+  EXPECT_EQ(Transfer(leader, "t", 0, gone).error().code, ErrorCode::kNotEnoughReplicas);
+}
+
+TEST_F(ClusterTest, AnOperatorSeesEachPartitionAndAStuckShardHidesOnlyItsOwn) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 2));
+  const PartitionRef first = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  ASSERT_FALSE(Produce(leader, first, "one").error);
+  threads_.Advance(seconds(1));
+  for (uint64_t at = 1; at <= 3; ++at) {
+    const auto reports = Partitions(at, "");
+    ASSERT_TRUE(reports.ok()) << reports.error();
+    ASSERT_EQ(reports->size(), 2u);
+    const PartitionReport& report = reports->front();
+    EXPECT_EQ(report.leader.leader, NodeId(leader));
+    EXPECT_EQ(report.in_sync.size(), 3u);
+    EXPECT_EQ(report.min_in_sync, 2);
+    ASSERT_TRUE(report.local);
+    EXPECT_EQ(report.local->high_watermark, Offset(1));
+    EXPECT_EQ(report.local->last_index, LogIndex(2)) << "the leader's no-op, and the record";
+    EXPECT_EQ(report.local->followers.size(), at == leader ? 2u : 0u);
+    for (const FollowerReport& follower : report.local->followers) {
+      EXPECT_EQ(follower.match, LogIndex(2));
+      EXPECT_EQ(follower.lag_entries, 0u);
+    }
+  }
+  EXPECT_EQ(Partitions(1, "nothing").error().code, ErrorCode::kUnknownTopic);
+  nodes_.at(2)->shards[1]->Hold(true);
+  const auto reports = Partitions(2, "t");
+  nodes_.at(2)->shards[1]->Hold(false);
+  ASSERT_TRUE(reports.ok()) << reports.error();
+  int stuck = 0;
+  for (const PartitionReport& report : *reports) {
+    EXPECT_EQ(report.stuck, !report.local.has_value());
+    stuck += report.stuck ? 1 : 0;
+  }
+  EXPECT_EQ(stuck, 1) << "two shards, two partitions";
 }
 
 TEST_F(ClusterTest, MinInsyncReplicasAboveAMajorityIsWaitedForAndRefusedOnceItIsOutOfReach) {

@@ -225,12 +225,16 @@ void LocalBroker::CarryOut(const metadata::Effect& effect) {
   }
 }
 
-std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::Topic& topic, size_t first) const {
+metadata::TopicSettings LocalBroker::SettingsOf(const metadata::Topic& topic) const {
   metadata::TopicSettings defaults;
   defaults.max_message_bytes = static_cast<int32_t>(settings_.message_max_bytes);
   const auto replicas = static_cast<int32_t>(topic.partitions.empty() ? 1 : topic.partitions.front().replicas.size());
   defaults.min_insync_replicas = std::min(settings_.min_insync_replicas, replicas);
-  const metadata::TopicSettings topic_settings = metadata::SettingsOf(topic.configs, defaults);
+  return metadata::SettingsOf(topic.configs, defaults);
+}
+
+std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::Topic& topic, size_t first) const {
+  const metadata::TopicSettings topic_settings = SettingsOf(topic);
   std::vector<ToOpen> out;
   for (size_t i = first; i < topic.partitions.size(); ++i) {
     const metadata::Partition& p = topic.partitions[i];

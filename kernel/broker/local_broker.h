@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kernel/base/clock.h"
+#include "kernel/broker/admin.h"
 #include "kernel/broker/broker.h"
 #include "kernel/broker/metadata_group.h"
 #include "kernel/broker/partition.h"
@@ -30,7 +31,11 @@
 
 namespace chronik::broker {
 
-class LocalBroker final : public Broker, private MetadataEvents, private PartitionEvents, private cluster::LinkEvents {
+class LocalBroker final : public Broker,
+                          public Admin,
+                          private MetadataEvents,
+                          private PartitionEvents,
+                          private cluster::LinkEvents {
  public:
   // What it needs from outside. All of it outlives the broker.
   struct Environment {
@@ -82,6 +87,11 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
                         std::chrono::milliseconds timeout, Callback<std::vector<std::optional<Error>>> done) override;
   void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) override;
 
+  void DescribeCluster(Callback<ClusterReport> done) override;
+  void DescribePartitions(const std::string& topic, Callback<Result<std::vector<PartitionReport>>> done) override;
+  void TransferLeadership(const std::string& topic, PartitionId partition, NodeId to, std::chrono::milliseconds timeout,
+                          Callback<Result<LeaderInfo>> done) override;
+
  private:
   struct ToOpen {
     PartitionRef ref;
@@ -102,6 +112,15 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   struct ReadyWait {
     std::set<GroupId> missing;
     Callback<Status> done;
+    Executor::TimerId timer = 0;
+  };
+
+  // Somebody who waits until a partition that this node led is led by another. Shard 0.
+  struct TransferWait {
+    GroupId group;
+    NodeId to;
+    int32_t epoch;  // of this node's leadership
+    Callback<Result<LeaderInfo>> done;
     Executor::TimerId timer = 0;
   };
 
@@ -170,11 +189,24 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   void Reconcile(const metadata::MetadataImage& before, const metadata::MetadataImage& image);
 
   Result<log::OpenedGroup> OpenMetadata(bool established, bool fresh);
+  // local_broker_admin.cc
+  ClusterReport ReportCluster() const;
+  Result<std::vector<PartitionReport>> ReportPartitions(const std::string& topic) const;
+  void AddLocalReports(std::vector<PartitionReport> reports, Callback<Result<std::vector<PartitionReport>>> done);
+  Result<GroupId> FindTransferable(const std::string& topic, PartitionId partition, NodeId to) const;
+  void TransferHere(GroupId group, NodeId to, Duration timeout, Callback<Result<LeaderInfo>> done);
+  void TransferElsewhere(GroupId group, NodeId leader, NodeId to, std::chrono::milliseconds timeout,
+                         Callback<Result<LeaderInfo>> done);
+  void OnTransferAsked(ByteView request, cluster::Calls::Answer answer);
+  void SettleTransfers(GroupId group, LeaderInfo leader);
+  void FinishTransfer(std::list<TransferWait>::iterator wait, Result<LeaderInfo> outcome);
+
   void StartMetadata(log::OpenedGroup opened);
   void RegisterSelf();
   void OpenKnownPartitions();
   void Publish(const metadata::ImagePtr& image);
   void CarryOut(const metadata::Effect& effect);
+  metadata::TopicSettings SettingsOf(const metadata::Topic& topic) const;
   std::vector<ToOpen> LocalPartitions(const metadata::Topic& topic, size_t first) const;
   void OpenPartitions(std::vector<ToOpen> partitions);
   void OpenOn(ShardState& shard, const ToOpen& partition, log::OpenedGroup opened);
@@ -215,6 +247,7 @@ class LocalBroker final : public Broker, private MetadataEvents, private Partiti
   bool serving_ = false;  // effects are carried out, images published
   std::set<GroupId> ready_;
   std::list<ReadyWait> waits_;
+  std::list<TransferWait> transfers_;
   ProducerId next_producer_id_{0};
   ProducerId producer_ids_end_{0};
   bool allocating_producer_ids_ = false;

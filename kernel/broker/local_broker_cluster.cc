@@ -47,6 +47,9 @@ void LocalBroker::MakeLinks() {
   calls_->Handle(cluster::Method::kJoin, [this](NodeId from, ByteView request, cluster::Calls::Answer answer) {
     AnswerJoin(from, request, std::move(answer));
   });
+  calls_->Handle(cluster::Method::kTransferLeadership, [this](NodeId, ByteView request, cluster::Calls::Answer answer) {
+    OnTransferAsked(request, std::move(answer));
+  });
   calls_->Handle(cluster::Topic::kLeaders, [this](NodeId from, ByteView notice) { OnLeadersNotice(from, notice); });
   calls_->Handle(cluster::Topic::kInSync, [this](NodeId, ByteView notice) { OnInSyncNotice(notice); });
 }
@@ -272,6 +275,7 @@ void LocalBroker::SetLeader(GroupId group, LeaderInfo leader, bool first_hand) {
         known = leader;
     });
   }
+  SettleTransfers(group, leader);
   if (!clustered() || leader.leader == NodeId(0)) return;
   ready_.insert(group);
   GroupSettled(group, {});

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/broker.h"

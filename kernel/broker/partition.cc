@@ -180,6 +180,12 @@ void Partition::SetMembers(std::vector<ReplicaId> members) {
   replica_.AlignConfiguration(members_, {});
 }
 
+// To the present life of the node.
+void Partition::TransferLeadership(NodeId to) {
+  const auto target = std::find_if(members_.begin(), members_.end(), [to](ReplicaId id) { return id.node() == to; });
+  if (target != members_.end()) replica_.TransferLeadership(*target);
+}
+
 void Partition::LookWhoIsInSync() {
   ticks_since_look_ = 0;
   const raft::RaftGroup& raft = *replica_.raft();

@@ -53,6 +53,8 @@ class Partition final : public replica::StateMachine {
   // Who shall vote, ascending; while this replica leads, it sees to that.
   void SetMembers(std::vector<ReplicaId> members);
   bool HandOver() { return replica_.HandOver(); }
+  void TransferLeadership(NodeId to);
+  const replica::Replica& replica() const { return replica_; }  // for reports
   // The preferred leader of a new partition does not wait until nobody was heard for long: it asks for votes every
   // `pause` until the others have opened it, too, or somebody was elected.
   void CampaignSoon(std::chrono::milliseconds pause, uint32_t attempts);

@@ -23,8 +23,9 @@ namespace chronik::cluster {
 class Links;
 
 enum class Method : uint8_t {
-  kProposeMetadata = 1,  // to the leader of __meta
-  kJoin = 2,             // to any node, by one that takes no part yet
+  kProposeMetadata = 1,     // to the leader of __meta
+  kJoin = 2,                // to any node, by one that takes no part yet
+  kTransferLeadership = 3,  // to the leader of a partition
 };
 
 enum class Topic : uint8_t {

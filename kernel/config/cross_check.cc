@@ -55,6 +55,13 @@ void CheckListeners(Checker* check) {
   }
 }
 
+void CheckAdmin(Checker* check) {
+  const auto* listen = check->Find<std::string>("admin.listen");
+  if (listen == nullptr) return;
+  if (const auto parsed = ParseAdminListen(*listen); !parsed.ok())
+    check->Refuse("admin.listen", parsed.error().message);
+}
+
 void CheckRaftTiming(Checker* check) {
   constexpr int64_t kHeartbeatsPerElection = 3;  // one or two lost heartbeats must not start an election
   const auto* election = check->Find<int64_t>("raft.election_timeout_ms");
@@ -90,6 +97,7 @@ void CheckCluster(Checker* check) {
 std::vector<std::string> CrossCheck(const Config& config) {
   Checker check(config);
   CheckListeners(&check);
+  CheckAdmin(&check);
   check.RequireAtMost("broker.message_max_bytes", "broker.socket_request_max_bytes");
   check.RequireAtMost("broker.socket_request_max_bytes", "broker.max_request_memory_per_connection");
   check.RequireAtMost("broker.max_request_memory_per_connection", "broker.max_request_memory");

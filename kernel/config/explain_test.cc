@@ -46,7 +46,8 @@ TEST(Explain, AnUnknownKeyGivesTheNearest) {
   ASSERT_TRUE(config.ok()) << config.error();
   EXPECT_EQ(Explain(*config, "broker.lisen").error().message,
             "unknown key 'broker.lisen'; did you mean 'broker.listen'?");
-  EXPECT_EQ(Explain(*config, "listen").error().message, "unknown key 'listen'; did you mean 'broker.listen'?");
+  EXPECT_EQ(Explain(*config, "listen").error().message,
+            "unknown key 'listen'; did you mean 'broker.listen', 'admin.listen'?");
   EXPECT_EQ(Explain(*config, "brokr").error().message, "unknown key 'brokr'; did you mean 'broker'?");
 }
 

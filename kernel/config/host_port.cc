@@ -23,6 +23,22 @@ Error Bad(std::string_view text, std::string_view why) {
 
 }  // namespace
 
+bool HostPort::IsLoopback() const {
+  if (host == "localhost" || host == "::1") return true;
+  std::string_view rest = host;
+  for (int part = 0; part < 4; ++part) {
+    const std::string_view digits = rest.substr(0, rest.find('.'));
+    uint8_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size()) return false;  // a name
+    if (part == 0 && value != 127) return false;
+    rest.remove_prefix(digits.size());
+    if (part < 3 && !rest.starts_with('.')) return false;
+    if (part < 3) rest.remove_prefix(1);
+  }
+  return rest.empty();
+}
+
 std::string HostPort::ToString() const {
   if (empty()) return "";
   const bool ipv6 = host.find(':') != std::string::npos;

@@ -17,6 +17,7 @@ struct HostPort {
   friend bool operator==(const HostPort&, const HostPort&) = default;
   bool empty() const { return host.empty(); }
   bool IsWildcard() const { return host == "0.0.0.0" || host == "::"; }
+  bool IsLoopback() const;       // 127.0.0.0/8, ::1, or the name localhost
   std::string ToString() const;  // what ParseHostPort reads; "" if empty()
 };
 

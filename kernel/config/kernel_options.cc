@@ -70,6 +70,16 @@ Specs BrokerLimits() {
   };
 }
 
+Specs AdminOptions() {
+  return {
+      {.section = "admin", .key = "listen", .type = kString, .default_text = "unix", .range = "",
+       .doc = "Where `chronikctl` and other tools of operators ask over HTTP (docs/admin-api.md): `unix`, the socket "
+              "`admin.sock` in the data directory, which only the broker's own user can open; `off`; or the host:port "
+              "of a loopback address, which every user of this machine can reach. There is no authentication, so that "
+              "other addresses are refused."},
+  };
+}
+
 Specs LogOptions() {
   return {
       {.section = "log", .key = "level", .type = kEnum, .default_text = "info", .range = "",
@@ -195,8 +205,8 @@ Specs RaftOptions() {
 const std::vector<OptionSpec>& KernelOptions() {
   static const Specs options = [] {
     Specs all;
-    for (Specs part :
-         {BrokerOptions(), BrokerLimits(), LogOptions(), ClusterOptions(), RaftOptions(), PluginOptions()}) {
+    for (Specs part : {BrokerOptions(), BrokerLimits(), AdminOptions(), LogOptions(), ClusterOptions(), RaftOptions(),
+                       PluginOptions()}) {
       for (OptionSpec& spec : part) all.push_back(std::move(spec));
     }
     return all;
@@ -207,6 +217,7 @@ const std::vector<OptionSpec>& KernelOptions() {
 const std::vector<SectionDoc>& KernelSections() {
   static const std::vector<SectionDoc> sections = {
       {"broker", "This process: its listeners, directories and limits."},
+      {"admin", "The endpoint for operators."},
       {"log", "What this process writes about itself."},
       {"plugins", "What holds for all plugins."},
       {"plugins.log_store", "The storage of partition logs. The plugin's own keys stand beside `plugin`."},

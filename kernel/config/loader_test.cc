@@ -8,6 +8,7 @@
 namespace chronik::config {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -198,6 +199,17 @@ TEST(Loader, RulesAcrossKeys) {
   EXPECT_THAT(Problems("[broker]\nlisten = \"0.0.0.0:9092\"\nadvertised_listener = \"b:9092\"\n"), ElementsAre());
   EXPECT_THAT(Problems("[broker]\nhttp_listen = \"127.0.0.1:9092\"\n"), ElementsAre(HasSubstr("the same address")));
   EXPECT_THAT(Problems("[broker]\nlisten = \"a:0\"\nhttp_listen = \"a:0\"\n"), ElementsAre());
+}
+
+TEST(Loader, TheAdminEndpointStaysOnThisMachine) {
+  for (const char* good : {"unix", "off", "127.0.0.1:9645", "127.1.2.3:0", "[::1]:9645", "localhost:9645"})
+    EXPECT_THAT(Problems("[admin]\nlisten = \"" + std::string(good) + "\"\n"), ElementsAre()) << good;
+  for (const char* bad :
+       {"0.0.0.0:9645", "[::]:1", "192.0.2.1:9645", "127.example.org:1", "127.0.0.1.2:1", "127.0.0:1"})
+    EXPECT_THAT(Problems("[admin]\nlisten = \"" + std::string(bad) + "\"\n"),
+                ElementsAre(AllOf(HasSubstr("c.toml:2: admin.listen"), HasSubstr("no authentication yet"))))
+        << bad;
+  EXPECT_THAT(Problems("[admin]\nlisten = \"yes\"\n"), ElementsAre(HasSubstr("is not \"unix\", \"off\" or host:port")));
 }
 
 TEST(LoaderPlugins, TheDocumentsNameThePluginsBeforeTheirOptionsAreKnown) {

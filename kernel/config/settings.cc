@@ -65,6 +65,20 @@ LogLevel LevelOf(const std::string& name) {
 
 }  // namespace
 
+Result<AdminSettings> ParseAdminListen(std::string_view text) {
+  if (text == "unix") return AdminSettings{};
+  if (text == "off") return AdminSettings{false, {}};
+  auto address = ParseHostPort(text);
+  if (!address.ok())
+    return Error{ErrorCode::kConfig, "'" + std::string(text) + "' is not \"unix\", \"off\" or host:port"};
+  if (!address->IsLoopback()) {
+    return Error{ErrorCode::kConfig, address->ToString() +
+                                         " is no loopback address, and there is no authentication yet: use 127.0.0.1, "
+                                         "[::1] or \"unix\""};
+  }
+  return AdminSettings{true, *std::move(address)};
+}
+
 Settings MakeSettings(const Config& config) {
   Settings settings;
   settings.broker = MakeBrokerSettings(config);
@@ -81,6 +95,7 @@ Settings MakeSettings(const Config& config) {
   settings.cluster.leadership_transfer = config.Get<bool>("raft.advanced.enable_leadership_transfer");
   settings.cluster.leadership_transfer_timeout = Milliseconds(config, "raft.advanced.leadership_transfer_timeout_ms");
   settings.cluster.peers = config.Get<std::vector<Peer>>("cluster.peers.nodes");
+  settings.admin = ParseAdminListen(config.Get<std::string>("admin.listen")).value();  // CrossCheck refused others
   settings.log_store = MakePluginSettings(config, "log_store");
   settings.transport = MakePluginSettings(config, "transport");
   settings.metrics_exporter = MakePluginSettings(config, "metrics_exporter");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,15 @@ struct ClusterSettings {
   std::vector<Peer> peers;  // this node is among them if enabled
 };
 
+// [admin]: where operators ask.
+struct AdminSettings {
+  bool enabled = true;
+  HostPort address;  // a loopback one; empty: the unix socket admin.sock in the data directory
+};
+
+// "unix", "off", or the host:port of a loopback address.
+Result<AdminSettings> ParseAdminListen(std::string_view text);
+
 // [plugins.<kind>]: the plugin and the values of its own options, for the config service of <chronik/host.h>.
 struct PluginSettings {
   struct OptionValue {
@@ -76,6 +86,7 @@ struct Settings {
   BrokerSettings broker;
   RaftSettings raft;
   ClusterSettings cluster;
+  AdminSettings admin;
   PluginSettings log_store;
   PluginSettings transport;  // if the cluster is enabled
   PluginSettings metrics_exporter;

@@ -44,6 +44,16 @@ std::string Address(const config::HostPort& where, uint16_t port) {
   return (where.host.find(':') != std::string::npos ? "[" + where.host + "]" : where.host) + ":" + std::to_string(port);
 }
 
+admin::ProgramFacts Facts(const Setup& setup) {
+  admin::ProgramFacts out{CHRONIK_VERSION, {}};
+  for (const auto& [kind, plugin] : setup.plugins) {
+    admin::PluginFacts facts{kind, plugin->path.string(), plugin->id, plugin->version, plugin->vendor, {}};
+    for (const host::PluginInterface& i : plugin->interfaces) facts.interfaces.push_back({i.id, i.size});
+    out.plugins.push_back(std::move(facts));
+  }
+  return out;
+}
+
 }  // namespace
 
 void Node::Impl::StartThreads() {
@@ -158,6 +168,25 @@ Status Node::Impl::MakeBroker() {
   return {};
 }
 
+// Before the broker starts: an operator asks why it takes so long.
+Status Node::Impl::StartAdmin() {
+  const config::AdminSettings& settings = setup.settings.admin;
+  if (!settings.enabled) return {};
+  const std::filesystem::path data_dir = std::filesystem::absolute(setup.settings.broker.data_dir);
+  auto socket = settings.address.empty() ? admin::ListenOnPath((data_dir / "admin.sock").string())
+                                         : admin::ListenOnLoopback(settings.address);
+  if (!socket.ok()) return socket.error();
+  admin_address = socket->address;
+  admin_thread = std::make_unique<server::Shard>("admin");
+  admin_api = std::make_unique<admin::Api>(*broker, Facts(setup));
+  admin = std::make_unique<admin::Endpoint>(*admin_thread, admin::Limits{},
+                                            [api = admin_api.get()](admin::Request request, admin::Respond respond) {
+                                              api->Handle(std::move(request), std::move(respond));
+                                            });
+  admin->Start(*socket);
+  return {};
+}
+
 Status Node::Impl::StartBroker() {
   std::promise<Status> started;
   broker->Start([&started](Status status) { started.set_value(std::move(status)); });
@@ -184,6 +213,7 @@ void Node::Impl::Summary() const {
     const auto bound = broker->links()->bound_address();
     CHRONIK_LOG(kInfo) << "other nodes: " << (bound.ok() ? *bound : bound.error().message);
   }
+  if (admin) CHRONIK_LOG(kInfo) << "admin: " << admin_address;
   CHRONIK_LOG(kInfo) << "Kafka: " << Address(s.broker.listen, port);
 }
 
@@ -218,6 +248,7 @@ Status Node::Start() {
   n.port = *port;
   CHRONIK_RETURN_IF_ERROR(n.MakeBroker());
   CHRONIK_RETURN_IF_ERROR(n.StartTransport());
+  CHRONIK_RETURN_IF_ERROR(n.StartAdmin());
   CHRONIK_RETURN_IF_ERROR(n.StartBroker());
   n.api = std::make_unique<api::Services>(*n.broker, clocks);
   n.dispatcher = std::make_unique<server::ApiDispatcher>(*n.api);
@@ -242,6 +273,7 @@ void Node::Stop() {
   const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(n.setup.settings.broker.shutdown_timeout);
   n.HandOver();
   if (n.server) n.server->Stop(deadline);
+  if (n.admin) n.admin->Stop();
   if (n.broker) {
     std::promise<void> stopped;
     n.broker->Stop([&stopped] { stopped.set_value(); });
@@ -265,6 +297,7 @@ void Node::Stop() {
   }
   for (const auto& shard : n.shards) shard->Stop();
   if (n.control) n.control->Stop();
+  if (n.admin_thread) n.admin_thread->Stop();  // last: others answer to it
   n.server.reset();
   n.transport.reset();
   n.broker.reset();

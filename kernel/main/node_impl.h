@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/admin/api.h"
+#include "kernel/admin/endpoint.h"
 #include "kernel/api/services.h"
 #include "kernel/base/log.h"
 #include "kernel/broker/local_broker.h"
@@ -61,6 +63,10 @@ struct Node::Impl {
   std::unique_ptr<api::Services> api;
   std::unique_ptr<server::ApiDispatcher> dispatcher;
   std::unique_ptr<server::Server> server;
+  std::unique_ptr<server::Shard> admin_thread;
+  std::unique_ptr<admin::Api> admin_api;
+  std::unique_ptr<admin::Endpoint> admin;
+  std::string admin_address;
   uint16_t port = 0;
   Identity identity;
 
@@ -82,6 +88,7 @@ struct Node::Impl {
   void StopStore();
   Status MakeBroker();
   Status StartTransport();
+  Status StartAdmin();
   Status StartBroker();
   void HandOver();
   void Summary() const;
