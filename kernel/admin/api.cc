@@ -38,6 +38,7 @@ unsigned StatusOf(ErrorCode code) {
     case ErrorCode::kUnknownTopic:
     case ErrorCode::kUnknownPartition:
     case ErrorCode::kNotFound: return 404;
+    case ErrorCode::kInvalidReplicationFactor:
     case ErrorCode::kNotEnoughReplicas: return 409;
     case ErrorCode::kNotLeader:
     case ErrorCode::kLeaderNotAvailable:
@@ -70,6 +71,8 @@ const std::vector<Api::Route>& Api::Routes() {
       {"GET", "/v1/cluster/health", &Api::Health},
       {"GET", "/v1/partitions", &Api::Partitions},
       {"POST", "/v1/partitions/{}/{}/transfer", &Api::Transfer},
+      {"POST", "/v1/brokers/{}/decommission", &Api::Decommission},
+      {"POST", "/v1/brokers/{}/recommission", &Api::Recommission},
       {"GET", "/v1/broker/safe-to-stop", &Api::SafeToStop},
       {"GET", "/v1/plugins", &Api::Plugins},
       {"GET", "/v1/version", &Api::Version},
@@ -142,6 +145,21 @@ void Api::Transfer(Call call) {
                              [respond = std::move(call.respond)](const Result<broker::LeaderInfo>& leader) mutable {
                                respond(leader.ok() ? Response{200, RenderLeader(*leader)} : Failed(leader.error()));
                              });
+}
+
+void Api::Decommission(Call call) { SetLeaving(std::move(call), true); }
+
+void Api::Recommission(Call call) { SetLeaving(std::move(call), false); }
+
+void Api::SetLeaving(Call call, bool leaving) {
+  constexpr std::chrono::seconds kWithin{10};
+  const std::optional<int64_t> node = ToNumber(call.names[0], INT32_MAX);
+  if (!node) return call.respond(BadRequest("'" + call.names[0] + "' is no node id"));
+  if (!call.request.body.empty()) return call.respond(BadRequest("this path takes no body"));
+  broker_.SetBrokerLeaving(NodeId(static_cast<uint64_t>(*node)), leaving, kWithin,
+                           [respond = std::move(call.respond), leaving](const Status& status) mutable {
+                             respond(status.ok() ? Response{200, RenderLeaving(leaving)} : Failed(status.error()));
+                           });
 }
 
 void Api::Plugins(Call call) { call.respond({200, RenderPlugins(facts_)}); }

@@ -38,6 +38,9 @@ class Api {
   void Partitions(Call call);
   void SafeToStop(Call call);
   void Transfer(Call call);
+  void Decommission(Call call);
+  void Recommission(Call call);
+  void SetLeaving(Call call, bool leaving);
   void Plugins(Call call);
   void Version(Call call);
   // The cluster and all partitions, one after the other; an error is answered right away.

@@ -180,6 +180,17 @@ TEST_F(ApiTest, ATransferIsCheckedAndPassedOn) {
   EXPECT_EQ(Ask("POST", "/v1/partitions/t/0/transfer", "{\"to\": 2}")->status, 504u);
 }
 
+TEST_F(ApiTest, ABrokerIsToldToLeaveAndToStay) {
+  EXPECT_EQ(Ask("POST", "/v1/brokers/4/decommission")->status, 200u);
+  EXPECT_EQ(broker_.asked, "4 leaves");
+  EXPECT_EQ(Ask("POST", "/v1/brokers/4/recommission")->status, 200u);
+  EXPECT_EQ(broker_.asked, "4 stays");
+  EXPECT_EQ(Ask("POST", "/v1/brokers/x/decommission")->status, 400u);
+  EXPECT_EQ(Ask("POST", "/v1/brokers/4/decommission", "{}")->status, 400u);
+  broker_.left = Error{ErrorCode::kInvalidReplicationFactor, "two brokers would be left"};
+  EXPECT_EQ(Ask("POST", "/v1/brokers/4/decommission")->status, 409u);
+}
+
 TEST_F(ApiTest, PluginsAndVersionAreTold) {
   const Json::Value plugin = Get("/v1/plugins")["plugins"][0];
   EXPECT_EQ(plugin["kind"], "log_store");

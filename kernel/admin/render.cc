@@ -39,6 +39,8 @@ Json::Value Member(const broker::MemberReport& member) {
   out["rack"] = member.rack;
   out["founder"] = member.founder;
   out["alive"] = member.alive;
+  out["leaving"] = member.leaving;
+  out["generation"] = member.generation;
   // As text: it has more bits than a JSON number is sure to keep.
   if (member.incarnation) out["incarnation"] = std::to_string(*member.incarnation);
   return out;
@@ -148,6 +150,12 @@ std::string RenderLeader(const broker::LeaderInfo& leader) {
   Json::Value out;
   out["leader"] = NodeOrNull(leader.leader);
   out["epoch"] = leader.epoch;
+  return Text(out);
+}
+
+std::string RenderLeaving(bool leaving) {
+  Json::Value out;
+  out["leaving"] = leaving;
   return Text(out);
 }
 

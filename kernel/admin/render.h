@@ -37,6 +37,7 @@ std::string RenderCluster(const broker::ClusterReport& report);
 // {"<verdict>": whether there are no reasons, "counts": by kind, "reasons": the first 1,000}
 std::string RenderReasons(const char* verdict, const std::vector<Reason>& reasons);
 std::string RenderPartitions(const std::vector<broker::PartitionReport>& reports);
+std::string RenderLeaving(bool leaving);
 std::string RenderLeader(const broker::LeaderInfo& leader);
 std::string RenderPlugins(const ProgramFacts& facts);
 std::string RenderVersion(const ProgramFacts& facts);

@@ -27,7 +27,12 @@ class TestBrokerAdmin final : public broker::Admin {
             std::to_string(timeout.count());
     done(transferred);
   }
+  void SetBrokerLeaving(NodeId node, bool leaving, std::chrono::milliseconds, broker::Callback<Status> done) override {
+    asked = std::to_string(node.value) + (leaving ? " leaves" : " stays");
+    done(left);
+  }
 
+  Status left;
   broker::ClusterReport cluster;
   Result<std::vector<broker::PartitionReport>> partitions = std::vector<broker::PartitionReport>();
   Result<broker::LeaderInfo> transferred = broker::LeaderInfo{NodeId(2), 5};

@@ -39,10 +39,11 @@ void AddTopic(const Call& call, const metadata::Topic& topic, MetadataResponse& 
     p.partition_index = static_cast<int32_t>(i);
     p.leader_id = led ? static_cast<int32_t>(leader.leader.value) : -1;
     p.leader_epoch = leader.epoch;
-    p.replica_nodes = Ids(partition.replicas);
+    const std::vector<NodeId> holders = partition.Holders();
+    p.replica_nodes = Ids(holders);
     p.isr_nodes = Ids(call.broker.in_sync(call.shard, partition.group));
     if (p.isr_nodes.empty() && led) p.isr_nodes.push_back(p.leader_id);
-    for (const NodeId node : partition.replicas) {
+    for (const NodeId node : holders) {
       if (!call.broker.IsAlive(call.shard, node)) p.offline_replicas.push_back(static_cast<int32_t>(node.value));
     }
   }

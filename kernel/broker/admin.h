@@ -28,6 +28,8 @@ struct MemberReport {
   bool founder = false;
   bool alive = false;                   // this broker itself, or one that it is connected to
   std::optional<uint64_t> incarnation;  // if known here
+  uint32_t generation = 0;              // of its life, see ReplicaId
+  bool leaving = false;                 // it is being decommissioned
 };
 
 struct ClusterReport {
@@ -89,6 +91,11 @@ class Admin {
   // may still become so.
   virtual void TransferLeadership(const std::string& topic, PartitionId partition, NodeId to,
                                   std::chrono::milliseconds timeout, Callback<Result<LeaderInfo>> done) = 0;
+  // The broker gets no new partitions and loses those that it has, a few at a time; then it is gone for good. Answered
+  // once that is decided; DescribeCluster and DescribePartitions tell how far it is. `leaving` false calls it off.
+  // kNotFound, kInvalidReplicationFactor if others cannot take its partitions, kTimedOut: the outcome is unknown.
+  virtual void SetBrokerLeaving(NodeId node, bool leaving, std::chrono::milliseconds timeout,
+                                Callback<Status> done) = 0;
 };
 
 }  // namespace chronik::broker

@@ -130,10 +130,11 @@ class ClusterTest : public testing::Test {
   LocalBroker& At(uint64_t id) { return *nodes_.at(id)->broker; }
 
   using Configs = std::vector<std::pair<std::string, std::optional<std::string>>>;
-  std::optional<Error> CreateTopic(uint64_t at, const std::string& name, int32_t partitions, Configs configs = {}) {
+  std::optional<Error> CreateTopic(uint64_t at, const std::string& name, int32_t partitions, Configs configs = {},
+                                   int16_t replicas = -1) {
     std::optional<CreateTopicOutcome> outcome;
     nodes_.at(at)->shards[0]->Post([&] {
-      At(at).CreateTopics(kHome, {NewTopic{name, partitions, -1, {}, configs}}, false, seconds(10),
+      At(at).CreateTopics(kHome, {NewTopic{name, partitions, replicas, {}, configs}}, false, seconds(10),
                           [&](const std::vector<CreateTopicOutcome>& outcomes) { outcome = outcomes[0]; });
     });
     Until([&] { return outcome.has_value(); });
@@ -395,6 +396,74 @@ TEST_F(ClusterTest, AFourthNodeJoinsLearnsTheMetadataAndTakesPartInNewTopics) {
   threads_.Advance(seconds(2));
   Start(4);
   Until([this] { return Started(4); });
+}
+
+TEST_F(ClusterTest, ADecommissionedBrokerGivesAllItHasToOthersWhileItIsServed) {
+  StartAll();
+  Start(4);
+  Until([this] { return Started(4); });
+  ASSERT_FALSE(CreateTopic(1, "t", 8));
+  ASSERT_FALSE(CreateTopic(1, "one-replica", 4, {}, 1));
+  std::map<std::pair<std::string, int32_t>, int64_t> ends;
+  const auto produce = [&](uint64_t at) {
+    for (const auto& [topic, count] : {std::pair<std::string, int32_t>("t", 8), {"one-replica", 4}}) {
+      for (int32_t p = 0; p < count; ++p) {
+        const uint64_t leader = Leader(at, topic, p);
+        if (leader == 0 || Produce(leader, Ref(at, topic, p), "value", seconds(2)).error) continue;
+        ++ends[{topic, p}];
+      }
+    }
+  };
+  produce(1);
+  std::optional<Status> refused;
+  At(2).SetBrokerLeaving(NodeId(9), true, seconds(5), [&](Status status) { refused = std::move(status); });
+  Until([&] { return refused.has_value(); });
+  EXPECT_FALSE(refused->ok());
+  std::optional<Status> decided;
+  At(2).SetBrokerLeaving(NodeId(1), true, seconds(5), [&](Status status) { decided = std::move(status); });
+  Until([&] { return decided.has_value(); });
+  ASSERT_TRUE(decided->ok()) << decided->error();
+  for (int round = 0; round < 60 && At(2).image(kHome)->FindBroker(NodeId(1)) != nullptr; ++round) {
+    produce(2);
+    threads_.Advance(milliseconds(500));
+  }
+  ASSERT_EQ(At(2).image(kHome)->FindBroker(NodeId(1)), nullptr) << "it is retired";
+  EXPECT_EQ(At(2).image(kHome)->metadata_voters(), (std::vector<NodeId>{NodeId(2), NodeId(3), NodeId(4)}));
+  EXPECT_EQ(At(1).partition_count(ShardId(0)) + At(1).partition_count(ShardId(1)), 0u);
+  Stop(1);
+  threads_.Advance(seconds(3));
+  for (const auto& [partition, end] : ends) {
+    const uint64_t leader = Leader(2, partition.first, partition.second);
+    ASSERT_GT(leader, 1u) << partition.first << partition.second;
+    const FetchOutcome all = Fetch(leader, Ref(2, partition.first, partition.second), Offset(0));
+    EXPECT_GE(all.high_watermark, Offset(end)) << partition.first << partition.second;
+    EXPECT_GT(end, 1) << "it was served while it moved";
+  }
+  Start(1);
+  threads_.Advance(seconds(61));
+  EXPECT_FALSE(Started(1));
+  EXPECT_THAT(network_.last_refusal, HasSubstr("decommissioned"));
+}
+
+TEST_F(ClusterTest, AMoveThatIsCalledOffLeavesEverythingWhereItWas) {
+  StartAll();
+  Start(4);
+  Until([this] { return Started(4); });
+  ASSERT_FALSE(CreateTopic(1, "t", 4));
+  for (int32_t p = 0; p < 4; ++p) ASSERT_FALSE(Produce(Leader(1, "t", p), Ref(1, "t", p), "value").error);
+  Stop(4);  // nothing can be moved to it, and what it has cannot be moved from it at once
+  for (const bool leaving : {true, false}) {
+    std::optional<Status> decided;
+    At(2).SetBrokerLeaving(NodeId(3), leaving, seconds(5), [&](Status status) { decided = std::move(status); });
+    Until([&] { return decided.has_value(); });
+    ASSERT_TRUE(decided->ok()) << decided->error();
+    threads_.Advance(seconds(3));
+  }
+  EXPECT_FALSE(At(1).image(kHome)->FindBroker(NodeId(3))->leaving);
+  for (int32_t p = 0; p < 4; ++p) {
+    Until([&] { return Leader(1, "t", p) != 0 && Leader(1, "t", p) != 4; });
+    EXPECT_FALSE(Produce(Leader(1, "t", p), Ref(1, "t", p), "again").error);
+  }
 }
 
 TEST_F(ClusterTest, EveryNodeKnowsWhoIsInSync) {

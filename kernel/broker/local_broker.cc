@@ -109,6 +109,7 @@ void LocalBroker::StartMetadata(log::OpenedGroup opened) {
 
 // Again after every election; only the first one goes on to open partitions.
 void LocalBroker::OnMetadataReady() {
+  Drain();
   if (clustered() || serving_ || !started_) return;
   const auto finish = [this](Result<metadata::Effect> effect) {
     if (effect.ok()) return RegisterSelf();
@@ -165,13 +166,16 @@ void LocalBroker::OpenKnownPartitions() {
     done(std::move(status));
   });
   OpenPartitions(std::move(partitions));
-  // A topic was deleted, and the process ended before its data was.
+  Drain();
+  // A topic was deleted, or a partition has moved away, and the process ended before its data was.
   environment_.control->Post([this, image] {
     auto on_disk = environment_.store->ListGroups();
     if (!on_disk.ok()) return;
     for (const GroupId group : *on_disk) {
-      if (group == kMetaGroup || image->FindGroup(group)) continue;
-      if (!image->IsDeleted(group)) {
+      if (group == kMetaGroup) continue;
+      const auto member = image->FindGroup(group);
+      if (member && IsHeld(*image->FindTopic(member->topic), static_cast<size_t>(member->partition.value))) continue;
+      if (!member && !image->IsDeleted(group)) {
         CHRONIK_LOG(kWarn) << "the log store holds group " << group
                            << ", which the metadata does not know; it is left alone";
         continue;
@@ -213,6 +217,12 @@ void LocalBroker::CarryOut(const metadata::Effect& effect) {
       metadata_->AlignMembers();
       StartTicking(home());
     });
+  } else if (const auto* moved = std::get_if<metadata::PartitionsReassigned>(&effect)) {
+    ChangeHoldings(*moved->before, *moved->topic);
+  } else if (const auto* retired = std::get_if<metadata::BrokerRetired>(&effect)) {
+    OnRetired(retired->node, retired->generation);
+  } else if (std::holds_alternative<metadata::BrokerLeaving>(effect)) {
+    Drain();
   } else if (const auto* created = std::get_if<metadata::TopicCreated>(&effect)) {
     CHRONIK_LOG(kInfo) << "topic '" << created->topic->name << "' created with " << created->topic->partitions.size()
                        << " partitions, id " << created->topic->id.ToString();
@@ -238,14 +248,15 @@ std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::To
   std::vector<ToOpen> out;
   for (size_t i = first; i < topic.partitions.size(); ++i) {
     const metadata::Partition& p = topic.partitions[i];
-    const auto self = std::find(p.replicas.begin(), p.replicas.end(), settings_.node_id);
-    if (self == p.replicas.end()) continue;
-    const bool founder = std::binary_search(p.founders.begin(), p.founders.end(), self_);
+    const std::vector<NodeId> holders = p.Holders();
+    const auto self = std::find(holders.begin(), holders.end(), settings_.node_id);
+    if (self == holders.end()) continue;
     out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group},
                    topic_settings,
-                   founder ? p.founders : std::vector<ReplicaId>{},
+                   p.IsFounder(self_) ? p.founders : std::vector<ReplicaId>{},
                    MembersOf(p, *metadata_->image()),
-                   static_cast<uint32_t>(self - p.replicas.begin())});
+                   p.moving(),
+                   static_cast<uint32_t>(self - holders.begin())});
   }
   return out;
 }
@@ -275,7 +286,7 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
       ReplicaOptions(group, target.id, to_open.founders, to_open.priority),
       replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
-  started->SetMembers(to_open.members);
+  started->SetMembers(to_open.members, to_open.moving);
   target.partitions[group] = std::move(partition);
   if (Status status = started->Start(); !status.ok()) {
     target.partitions.erase(group);
@@ -340,24 +351,29 @@ void LocalBroker::EndPartitions(const metadata::Topic& topic) {
         state.leaders.erase(group);
         state.in_sync.erase(group);
       });
-    ShardState& target = map_.of(group);
-    // Opening goes through the control thread to the shard; going the same way, ending cannot overtake it.
-    environment_.control->Post([this, &target, group] {
-      target.executor.Post([this, &target, group] {
-        Partition* const partition = target.Find(group);
-        if (partition == nullptr) return;
-        partition->Close([this, &target, group] {
-          const log::GroupHandle handle = target.Find(group)->handle();
-          target.partitions.erase(group);
-          environment_.control->Post([this, group, handle] {
-            environment_.store->CloseGroup(handle);
-            const Status destroyed = environment_.store->DestroyGroup(group);
-            if (!destroyed.ok()) CHRONIK_LOG(kWarn) << "deleting group " << group << ": " << destroyed.error();
-          });
+    DropReplica(group);
+  }
+}
+
+// With its data. The metadata has committed that.
+void LocalBroker::DropReplica(GroupId group) {
+  ShardState& target = map_.of(group);
+  // Opening goes through the control thread to the shard; going the same way, ending cannot overtake it.
+  environment_.control->Post([this, &target, group] {
+    target.executor.Post([this, &target, group] {
+      Partition* const partition = target.Find(group);
+      if (partition == nullptr) return;
+      partition->Close([this, &target, group] {
+        const log::GroupHandle handle = target.Find(group)->handle();
+        target.partitions.erase(group);
+        environment_.control->Post([this, group, handle] {
+          environment_.store->CloseGroup(handle);
+          const Status destroyed = environment_.store->DestroyGroup(group);
+          if (!destroyed.ok()) CHRONIK_LOG(kWarn) << "deleting group " << group << ": " << destroyed.error();
         });
       });
     });
-  }
+  });
 }
 
 void LocalBroker::StartTicking(ShardState& target) {

@@ -91,6 +91,7 @@ class LocalBroker final : public Broker,
   void DescribePartitions(const std::string& topic, Callback<Result<std::vector<PartitionReport>>> done) override;
   void TransferLeadership(const std::string& topic, PartitionId partition, NodeId to, std::chrono::milliseconds timeout,
                           Callback<Result<LeaderInfo>> done) override;
+  void SetBrokerLeaving(NodeId node, bool leaving, std::chrono::milliseconds timeout, Callback<Status> done) override;
 
  private:
   struct ToOpen {
@@ -98,6 +99,7 @@ class LocalBroker final : public Broker,
     metadata::TopicSettings settings;
     std::vector<ReplicaId> founders;  // none: this replica joins the group
     std::vector<ReplicaId> members;   // who shall vote now
+    bool moving;                      // to them
     uint32_t priority;                // position in the assignment: the first is the preferred leader
   };
   // A node that takes no part yet asks the others. Shard 0.
@@ -139,6 +141,7 @@ class LocalBroker final : public Broker,
   void OnLeader(const PartitionRef& partition, LeaderInfo leader) override;
   void OnReady(const PartitionRef& partition) override;
   void OnInSync(const PartitionRef& partition, int32_t epoch, std::vector<NodeId> in_sync) override;
+  void OnSettled(const PartitionRef& partition) override;
   void OnMessages(ShardId shard, std::vector<cluster::GroupMessage> messages) override;
   void OnHello(NodeId peer, const cluster::Hello& hello) override;
   void OnFrame(NodeId from, cluster::FrameKind kind, Bytes frame) override { calls_->OnFrame(from, kind, frame); }
@@ -171,6 +174,13 @@ class LocalBroker final : public Broker,
   void SetAddress(NodeId peer, const std::string& address);
   void OnBroker(NodeId node);
   void AlignPartitions(const metadata::MetadataImage& image);
+  void Align(const metadata::Topic& topic);
+
+  // local_broker_moves.cc
+  void ChangeHoldings(const metadata::Topic& before, const metadata::Topic& topic);
+  bool IsHeld(const metadata::Topic& topic, size_t partition) const;
+  void Drain();
+  void OnRetired(NodeId node, uint32_t generation);
   void ProposeMetadata(const metadata::Command& command, Duration timeout, Callback<Result<metadata::Effect>> done);
   void TryPropose(const MetadataProposalPtr& proposal);
   void ProposeElsewhere(const MetadataProposalPtr& proposal, NodeId leader);
@@ -212,6 +222,7 @@ class LocalBroker final : public Broker,
   void OpenOn(ShardState& shard, const ToOpen& partition, log::OpenedGroup opened);
   void OpenFailed(GroupId group, const Error& error);
   void EndPartitions(const metadata::Topic& topic);
+  void DropReplica(GroupId group);
   void CloseShard(ShardState& shard, Task done);
   void WaitReady(std::set<GroupId> groups, std::optional<Duration> timeout, Callback<Status> done);
   void GroupSettled(GroupId group, const Status& status);
@@ -236,7 +247,9 @@ class LocalBroker final : public Broker,
   Life life_;
   std::unique_ptr<Entering> entering_;
   std::map<NodeId, uint64_t> founding_with_;  // incarnations that took part in the founding, until it is done
-  std::map<NodeId, std::string> addresses_;   // of the other nodes
+  std::set<GroupId> finishing_;               // moves whose end is being proposed
+  Executor::TimerId drain_timer_ = 0;
+  std::map<NodeId, std::string> addresses_;  // of the other nodes
   std::unique_ptr<cluster::Calls> calls_;
   std::unique_ptr<MetadataGroup> metadata_;
   std::set<MetadataProposalPtr> proposals_;

@@ -6,6 +6,7 @@
 
 #include "kernel/base/wire.h"
 #include "kernel/broker/local_broker.h"
+#include "kernel/metadata/drain.h"
 
 namespace chronik::broker {
 namespace {
@@ -56,6 +57,8 @@ ClusterReport LocalBroker::ReportCluster() const {
     for (const metadata::Broker& broker : image->Brokers()) {
       MemberReport& member = members[broker.id];
       member.incarnation = broker.incarnation;
+      member.generation = broker.generation;
+      member.leaving = broker.leaving;
       member.host = broker.host;
       member.port = broker.port;
       member.rack = broker.rack;
@@ -257,6 +260,20 @@ void LocalBroker::OnTransferAsked(ByteView request, cluster::Calls::Answer answe
     out.PutVarint(outcome->leader.value);
     out.PutVarint(static_cast<uint64_t>(outcome->epoch));
     answer(Bytes::Copy(out.bytes()));
+  });
+}
+
+// --- brokers
+
+void LocalBroker::SetBrokerLeaving(NodeId node, bool leaving, std::chrono::milliseconds timeout,
+                                   Callback<Status> done) {
+  home().executor.Post([this, node, leaving, timeout, done = std::move(done)]() mutable {
+    if (!metadata_ || !serving_) return done(Error{ErrorCode::kShuttingDown, "the node is starting or stopping"});
+    if (const Status can = metadata::CheckLeaving(*metadata_->image(), node); leaving && !can.ok()) return done(can);
+    ProposeMetadata(metadata::SetBrokerLeaving{node, leaving}, timeout,
+                    [done = std::move(done)](const Result<metadata::Effect>& effect) mutable {
+                      done(effect.ok() ? Status() : Status(effect.error()));
+                    });
   });
 }
 

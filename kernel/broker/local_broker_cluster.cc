@@ -143,6 +143,7 @@ void LocalBroker::TryLater(const MetadataProposalPtr& proposal) {
 
 void LocalBroker::EndProposals() {
   home().executor.Cancel(std::exchange(join_timer_, 0));
+  home().executor.Cancel(std::exchange(drain_timer_, 0));
   if (entering_) home().executor.Cancel(entering_->timer);
   entering_.reset();
   while (!proposals_.empty())
@@ -156,7 +157,7 @@ void LocalBroker::Reconcile(const metadata::MetadataImage& before, const metadat
   });
   image.ForEachTopic([&](const metadata::TopicPtr& topic) {
     const metadata::TopicPtr known = before.FindTopic(topic->id);
-    OpenPartitions(LocalPartitions(*topic, known ? known->partitions.size() : 0));
+    known ? ChangeHoldings(*known, *topic) : OpenPartitions(LocalPartitions(*topic, 0));
   });
   for (const metadata::Broker& broker : image.Brokers()) OnBroker(broker.id);
   AlignPartitions(image);
@@ -192,17 +193,18 @@ void LocalBroker::OnBroker(NodeId node) {
 
 // The lives of some nodes have changed: the leaders see to it that the present ones vote.
 void LocalBroker::AlignPartitions(const metadata::MetadataImage& image) {
-  std::map<ShardState*, std::vector<std::pair<GroupId, std::vector<ReplicaId>>>> by_shard;
-  image.ForEachTopic([&](const metadata::TopicPtr& topic) {
-    for (ToOpen& p : LocalPartitions(*topic, 0))
-      by_shard[&map_.of(p.ref.group)].emplace_back(p.ref.group, std::move(p.members));
-  });
-  for (auto& [target, members] : by_shard) {
+  image.ForEachTopic([this](const metadata::TopicPtr& topic) { Align(*topic); });
+}
+
+void LocalBroker::Align(const metadata::Topic& topic) {
+  std::map<ShardState*, std::vector<ToOpen>> by_shard;
+  for (ToOpen& p : LocalPartitions(topic, 0)) by_shard[&map_.of(p.ref.group)].push_back(std::move(p));
+  for (auto& [target, partitions] : by_shard) {
     // The way that opening goes, which it must not overtake.
-    environment_.control->Post([this, target = target, members = std::move(members)]() mutable {
-      target->executor.Post([this, target, members = std::move(members)]() mutable {
-        for (auto& [group, wanted] : members) {
-          if (Partition* partition = target->Find(group)) partition->SetMembers(std::move(wanted));
+    environment_.control->Post([this, target = target, partitions = std::move(partitions)]() mutable {
+      target->executor.Post([this, target, partitions = std::move(partitions)]() mutable {
+        for (ToOpen& p : partitions) {
+          if (Partition* partition = target->Find(p.ref.group)) partition->SetMembers(std::move(p.members), p.moving);
         }
         StartTicking(*target);
       });

@@ -173,10 +173,12 @@ void Partition::Tick() {
   if (++ticks_since_look_ < kTicksBetweenLooks) return;
   LookWhoIsInSync();
   replica_.AlignConfiguration(members_, {});
+  if (moving_ && replica_.IsSettled(members_)) events_.OnSettled(ref_);
 }
 
-void Partition::SetMembers(std::vector<ReplicaId> members) {
+void Partition::SetMembers(std::vector<ReplicaId> members, bool moving) {
   members_ = std::move(members);
+  moving_ = moving;
   replica_.AlignConfiguration(members_, {});
 }
 

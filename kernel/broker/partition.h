@@ -29,6 +29,8 @@ class PartitionEvents {
   virtual void OnReady(const PartitionRef& partition) = 0;
   // The leader's word on who is in sync, itself included, ascending.
   virtual void OnInSync(const PartitionRef& partition, int32_t epoch, std::vector<NodeId> in_sync) = 0;
+  // While it moves: those that shall vote do, and nobody else. Repeated until SetMembers says that it moves no more.
+  virtual void OnSettled(const PartitionRef& partition) = 0;
 };
 
 // Woken once when a partition gets more committed data; see Partition::Watch.
@@ -47,11 +49,11 @@ class Partition final : public replica::StateMachine {
 
   Status Start() { return replica_.Start(); }
   void Tick();
-  bool needs_ticks() const { return replica_.needs_ticks(); }
+  bool needs_ticks() const { return moving_ || replica_.needs_ticks(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
   // Who shall vote, ascending; while this replica leads, it sees to that.
-  void SetMembers(std::vector<ReplicaId> members);
+  void SetMembers(std::vector<ReplicaId> members, bool moving);
   bool HandOver() { return replica_.HandOver(); }
   void TransferLeadership(NodeId to);
   const replica::Replica& replica() const { return replica_; }  // for reports
@@ -121,6 +123,7 @@ class Partition final : public replica::StateMachine {
   const PartitionRef ref_;
   const NodeId self_;
   std::vector<ReplicaId> members_;
+  bool moving_ = false;
   const metadata::TopicSettings settings_;
   records::ProducerStateTable producers_;
   Offset producers_end_{0};                  // batches below are in producers_, pending ones included

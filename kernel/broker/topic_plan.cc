@@ -16,7 +16,9 @@ using Replicas = std::vector<std::vector<NodeId>>;
 Result<Replicas> Assign(const metadata::MetadataImage& image, int32_t count, int32_t replication_factor, uint64_t start,
                         int32_t first_partition) {
   std::vector<metadata::AssignableBroker> brokers;
-  for (const metadata::Broker& broker : image.Brokers()) brokers.push_back({broker.id, broker.rack});
+  for (const metadata::Broker& broker : image.Brokers()) {
+    if (!broker.leaving) brokers.push_back({broker.id, broker.rack});
+  }
   return metadata::AssignReplicas(std::move(brokers), count, replication_factor, start, first_partition);
 }
 

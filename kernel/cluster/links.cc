@@ -209,6 +209,8 @@ Status Links::CheckLife(const Peer& peer, const Hello& theirs) const {
   const bool earlier = theirs.generation && peer.present_generation && *theirs.generation <= *peer.present_generation &&
                        theirs.incarnation != peer.present_incarnation;
   if (!earlier) return {};
+  if (peer.present_incarnation == 0)
+    return Error{ErrorCode::kReplacedBroker, "it was decommissioned; empty its data directory to join as a new broker"};
   return Error{
       ErrorCode::kReplacedBroker,
       "another data directory has taken the place of its own in the cluster; empty that to join as a new broker, "

@@ -50,15 +50,63 @@ std::vector<ReplicaId> Founders(const MetadataImage& image, const std::vector<No
 Result<uint32_t> GenerationOf(const MetadataImage& image, const RegisterBroker& c) {
   const Broker* known = image.FindBroker(c.node);
   const bool same = known != nullptr && known->incarnation == c.incarnation;
+  const std::optional<uint32_t> retired = image.RetiredGeneration(c.node);
   if (!c.generation) {
-    if (known == nullptr) return 1;
+    if (known == nullptr) return retired ? *retired + 1 : 1;
     return same ? known->generation : known->generation + 1;
+  }
+  if (known == nullptr && retired) {
+    return Refuse(ErrorCode::kReplacedBroker, "node " + std::to_string(c.node.value) +
+                                                  " was decommissioned; empty its data directory to join as a new one");
   }
   if (same ? known->generation == *c.generation : known == nullptr && *c.generation == 0) return *c.generation;
   return Refuse(ErrorCode::kReplacedBroker,
                 "another data directory has taken the place of this one as node " + std::to_string(c.node.value) +
                     ": if that was meant, empty this one to join as a new broker, under another node id; if not, "
                     "stop the other one");
+}
+
+void AddTo(std::vector<NodeId>* ascending, const std::vector<NodeId>& nodes) {
+  for (const NodeId node : nodes) {
+    const auto at = std::lower_bound(ascending->begin(), ascending->end(), node);
+    if (at == ascending->end() || *at != node) ascending->insert(at, node);
+  }
+}
+
+// The partition that a command names, in a copy of its topic.
+Result<Partition*> FindPartition(Topic* topic, PartitionId id) {
+  if (id < PartitionId(0) || static_cast<size_t>(id.value) >= topic->partitions.size()) {
+    return Refuse(ErrorCode::kUnknownPartition,
+                  "topic '" + topic->name + "' has no partition " + std::to_string(id.value));
+  }
+  return &topic->partitions[static_cast<size_t>(id.value)];
+}
+
+Status Reassign(const MetadataImage& image, Topic* topic, const Reassignment& to) {
+  const Result<Partition*> partition = FindPartition(topic, to.partition);
+  if (!partition.ok()) return partition.error();
+  CHRONIK_RETURN_IF_ERROR(CheckReplicas(image, to.replicas));
+  Partition& p = **partition;
+  if (p.replicas == to.replicas) return {};
+  AddTo(&p.previous, p.replicas);
+  p.replicas = to.replicas;
+  if (p.Holders().size() > kMaxReplicas)
+    return Refuse(ErrorCode::kInvalidReplicaAssignment, "too many replicas while it moves");
+  return {};
+}
+
+// One broker leaves the metadata's voters; the lowest other one that stays takes its place, if there is one.
+std::vector<NodeId> ReplaceMetadataVoter(const MetadataImage& image, NodeId node) {
+  std::vector<NodeId> voters = image.metadata_voters();
+  const auto at = std::find(voters.begin(), voters.end(), node);
+  if (at == voters.end() || voters.size() == 1) return voters;
+  voters.erase(at);
+  for (const Broker& broker : image.Brokers()) {
+    if (broker.id == node || broker.leaving || std::binary_search(voters.begin(), voters.end(), broker.id)) continue;
+    AddTo(&voters, {broker.id});
+    break;
+  }
+  return voters;
 }
 
 // The metadata group grows to three voters as soon as there are three brokers, the lowest ids first.
@@ -68,8 +116,7 @@ std::vector<NodeId> GrowMetadataVoters(const MetadataImage& image) {
   if (voters.empty() || voters.size() >= kWanted || image.broker_count() < kWanted) return voters;
   for (const Broker& broker : image.Brokers()) {
     if (voters.size() == kWanted) break;
-    const auto at = std::lower_bound(voters.begin(), voters.end(), broker.id);
-    if (at == voters.end() || *at != broker.id) voters.insert(at, broker.id);
+    if (!broker.leaving) AddTo(&voters, {broker.id});
   }
   return voters;
 }
@@ -102,7 +149,9 @@ Result<std::vector<Partition>> PlacePartitions(const MetadataImage& image, size_
   partitions.reserve(assignments.size());
   for (const PartitionAssignment& assignment : assignments) {
     const bool choose = assignment.group == GroupId{};
-    partitions.push_back({choose ? next : assignment.group, assignment.replicas, Founders(image, assignment.replicas)});
+    partitions.push_back({.group = choose ? next : assignment.group,
+                          .replicas = assignment.replicas,
+                          .founders = Founders(image, assignment.replicas)});
     if (choose) ++next;
   }
   if (next.value > kMaxGroupId) return Refuse(ErrorCode::kInvalidReplicaAssignment, "no group ids are left");
@@ -135,7 +184,9 @@ struct Applier {
     const Result<uint32_t> generation = GenerationOf(image, c);
     if (!generation.ok()) return generation.error();
     ImageEditor editor(image);
-    editor.PutBroker({c.node, c.incarnation, *generation, c.host, c.port, c.rack, c.rpc_address});
+    const Broker* known = image.FindBroker(c.node);
+    const bool leaving = known != nullptr && known->leaving;
+    editor.PutBroker({c.node, c.incarnation, *generation, c.host, c.port, c.rack, c.rpc_address, leaving});
     editor.SetMetadataVoters(GrowMetadataVoters(editor.image()));
     return Done(&editor, BrokerRegistered{c.node, *generation});
   }
@@ -229,6 +280,71 @@ struct Applier {
     if (image.cluster_id().empty()) editor.SetMetadataVoters(c.founders);
     editor.SetClusterId(c.cluster_id);
     return Done(&editor, ClusterIdSet{});
+  }
+
+  Result<Applied> operator()(const ReassignPartitions& c) const {
+    const TopicPtr before = image.FindTopic(c.id);
+    if (before == nullptr) return UnknownTopic(c.id);
+    Topic topic = *before;
+    for (const Reassignment& to : c.partitions) CHRONIK_RETURN_IF_ERROR(Reassign(image, &topic, to));
+    return Replace(before, std::move(topic));
+  }
+
+  Result<Applied> operator()(const FinishReassignment& c) const {
+    const TopicPtr before = image.FindTopic(c.id);
+    if (before == nullptr) return UnknownTopic(c.id);
+    Topic topic = *before;
+    const Result<Partition*> partition = FindPartition(&topic, c.reached.partition);
+    if (!partition.ok()) return partition.error();
+    Partition& p = **partition;
+    if (!p.moving() || p.replicas != c.reached.replicas)
+      return Refuse(ErrorCode::kInvalidArgument, "the partition is not moving there");
+    for (const NodeId node : p.previous) {
+      if (std::find(p.replicas.begin(), p.replicas.end(), node) == p.replicas.end()) AddTo(&p.former, {node});
+    }
+    p.previous.clear();
+    return Replace(before, std::move(topic));
+  }
+
+  Result<Applied> Replace(const TopicPtr& before, Topic topic) const {
+    auto after = std::make_shared<const Topic>(std::move(topic));
+    ImageEditor editor(image);
+    editor.PutTopic(after);
+    return Done(&editor, PartitionsReassigned{before, std::move(after)});
+  }
+
+  Result<Applied> operator()(const SetBrokerLeaving& c) const {
+    const Broker* known = image.FindBroker(c.node);
+    if (known == nullptr)
+      return Refuse(ErrorCode::kNotFound, "broker " + std::to_string(c.node.value) + " is not registered");
+    ImageEditor editor(image);
+    Broker broker = *known;
+    broker.leaving = c.leaving;
+    editor.PutBroker(std::move(broker));
+    if (c.leaving) editor.SetMetadataVoters(ReplaceMetadataVoter(editor.image(), c.node));
+    editor.SetMetadataVoters(GrowMetadataVoters(editor.image()));
+    return Done(&editor, BrokerLeaving{c.node});
+  }
+
+  Result<Applied> operator()(const RetireBroker& c) const {
+    const Broker* known = image.FindBroker(c.node);
+    if (known == nullptr || !known->leaving)
+      return Refuse(ErrorCode::kInvalidArgument, "broker " + std::to_string(c.node.value) + " is not leaving");
+    const std::vector<NodeId>& voters = image.metadata_voters();
+    if (std::find(voters.begin(), voters.end(), c.node) != voters.end())
+      return Refuse(ErrorCode::kInvalidArgument, "the metadata has no other voter");
+    bool holds = false;
+    image.ForEachTopic([&](const TopicPtr& topic) {
+      for (const Partition& p : topic->partitions) {
+        const auto at = std::find(p.replicas.begin(), p.replicas.end(), c.node);
+        holds = holds || at != p.replicas.end() || std::binary_search(p.previous.begin(), p.previous.end(), c.node);
+      }
+    });
+    if (holds) return Refuse(ErrorCode::kInvalidArgument, "it still has partitions");
+    const uint32_t generation = known->generation;
+    ImageEditor editor(image);
+    editor.DropBroker(c.node);
+    return Done(&editor, BrokerRetired{c.node, generation});
   }
 };
 

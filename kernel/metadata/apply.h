@@ -36,9 +36,20 @@ struct ProducerIdsAllocated {
   int32_t count = 0;
 };
 struct ClusterIdSet {};
+struct PartitionsReassigned {
+  TopicPtr before;
+  TopicPtr topic;  // as it is now
+};
+struct BrokerLeaving {
+  NodeId node;
+};
+struct BrokerRetired {
+  NodeId node;
+  uint32_t generation = 0;
+};
 
 using Effect = std::variant<BrokerRegistered, TopicCreated, TopicDeleted, PartitionsAdded, TopicConfigsChanged,
-                            ProducerIdsAllocated, ClusterIdSet>;
+                            ProducerIdsAllocated, ClusterIdSet, PartitionsReassigned, BrokerLeaving, BrokerRetired>;
 
 struct Applied {
   ImagePtr image;  // shares all that did not change

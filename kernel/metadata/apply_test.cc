@@ -74,6 +74,54 @@ TEST(Apply, WhoComesLaterIsNoFounder) {
   EXPECT_EQ(image->metadata_voters(), (std::vector<NodeId>{NodeId(1), NodeId(2), NodeId(4)}));
 }
 
+TEST(Apply, APartitionMovesAndWhoLeavesKeepsItUntilTheGroupSaysSo) {
+  ImagePtr image = WithBrokers(4);
+  MustApply(&image, CreateTopic{"t", kId, {{PartitionId(0), GroupId(0), {NodeId(1), NodeId(2), NodeId(3)}}}, {}, ""});
+  const auto partition = [&]() -> const Partition& { return image->FindTopic("t")->partitions[0]; };
+  const std::vector<ReplicaId> founders = partition().founders;
+  const std::vector<NodeId> target{NodeId(4), NodeId(2), NodeId(3)};
+  EXPECT_EQ(CodeOf(image, ReassignPartitions{kId, {{PartitionId(1), target}}}), ErrorCode::kUnknownPartition);
+  EXPECT_EQ(CodeOf(image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(9)}}}}),
+            ErrorCode::kInvalidReplicaAssignment);
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
+  EXPECT_EQ(partition().replicas, target);
+  EXPECT_EQ(partition().Holders(), (std::vector<NodeId>{NodeId(4), NodeId(2), NodeId(3), NodeId(1)}));
+  EXPECT_EQ(CodeOf(image, FinishReassignment{kId, {PartitionId(0), {NodeId(1)}}}), ErrorCode::kInvalidArgument)
+      << "an earlier one that was replaced";
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), target}});
+  EXPECT_FALSE(partition().moving());
+  EXPECT_EQ(partition().founders, founders);
+  EXPECT_TRUE(partition().IsFounder(ReplicaId(2)));
+  EXPECT_FALSE(partition().IsFounder(ReplicaId(1))) << "its data is gone; if it comes back, it joins";
+  EXPECT_FALSE(partition().IsFounder(ReplicaId(4)));
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(1), NodeId(2), NodeId(3)}}}});
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
+  EXPECT_EQ(partition().Holders().size(), 4u) << "called off: who was to get it drops it";
+}
+
+TEST(Apply, ABrokerLeavesOnceItHasNothingAndDoesNotComeBackAsItWas) {
+  ImagePtr image = MetadataImage::Empty();
+  MustApply(&image, SetClusterId{"c", {NodeId(1), NodeId(2), NodeId(3)}});
+  for (uint64_t node = 1; node <= 4; ++node) MustApply(&image, Founder(node));
+  MustApply(&image, CreateTopic{"t", kId, {{PartitionId(0), GroupId(0), {NodeId(1), NodeId(2)}}}, {}, ""});
+  EXPECT_EQ(CodeOf(image, RetireBroker{NodeId(1)}), ErrorCode::kInvalidArgument) << "it does not leave";
+  EXPECT_EQ(CodeOf(image, SetBrokerLeaving{NodeId(9)}), ErrorCode::kNotFound);
+  MustApply(&image, SetBrokerLeaving{NodeId(1)});
+  EXPECT_EQ(image->metadata_voters(), (std::vector<NodeId>{NodeId(2), NodeId(3), NodeId(4)}));
+  MustApply(&image, Founder(1, "moved"));
+  EXPECT_TRUE(image->FindBroker(NodeId(1))->leaving) << "a restart does not call it off";
+  EXPECT_EQ(CodeOf(image, RetireBroker{NodeId(1)}), ErrorCode::kInvalidArgument) << "it has a partition";
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(3), NodeId(2)}}}});
+  EXPECT_EQ(CodeOf(image, RetireBroker{NodeId(1)}), ErrorCode::kInvalidArgument) << "it still has the data";
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), {NodeId(3), NodeId(2)}}});
+  MustApply(&image, RetireBroker{NodeId(1)});
+  EXPECT_EQ(image->FindBroker(NodeId(1)), nullptr);
+  EXPECT_EQ(CodeOf(image, Founder(1)), ErrorCode::kReplacedBroker);
+  RegisterBroker fresh = Founder(1);
+  fresh.generation.reset();
+  EXPECT_EQ(std::get<BrokerRegistered>(MustApply(&image, fresh).effect).generation, 1u);
+}
+
 TEST(Apply, CreateTopicGivesGroupsAndCanBeFoundEveryWay) {
   ImagePtr image = WithBrokers(3);
   const ImagePtr before = image;

@@ -21,6 +21,10 @@ enum class CommandType : uint16_t {
   kSetTopicConfigs = 5,
   kAllocateProducerIds = 6,
   kSetClusterId = 7,
+  kReassignPartitions = 8,
+  kFinishReassignment = 9,
+  kSetBrokerLeaving = 10,
+  kRetireBroker = 11,
 };
 
 constexpr size_t kMinStringBytes = sizeof(uint32_t);
@@ -98,7 +102,62 @@ struct FieldWriter {
     out->Put(c.cluster_id);
     PutReplicas(out, c.founders);
   }
+  void operator()(const ReassignPartitions& c) const {
+    Head(CommandType::kReassignPartitions);
+    out->Put(c.id);
+    out->PutCount(c.partitions.size());
+    for (const Reassignment& reassignment : c.partitions) Put(reassignment);
+  }
+  void operator()(const FinishReassignment& c) const {
+    Head(CommandType::kFinishReassignment);
+    out->Put(c.id);
+    Put(c.reached);
+  }
+  void operator()(const SetBrokerLeaving& c) const {
+    Head(CommandType::kSetBrokerLeaving);
+    out->Put(c.node);
+    out->Put(static_cast<uint8_t>(c.leaving ? 1 : 0));
+  }
+  void operator()(const RetireBroker& c) const {
+    Head(CommandType::kRetireBroker);
+    out->Put(c.node);
+  }
+  void Put(const Reassignment& reassignment) const {
+    out->Put(reassignment.partition);
+    PutReplicas(out, reassignment.replicas);
+  }
 };
+
+Reassignment TakeReassignment(WireReader* in) {
+  Reassignment reassignment;
+  reassignment.partition = in->TakeId<PartitionId>();
+  reassignment.replicas = TakeReplicas(in);
+  return reassignment;
+}
+
+ReassignPartitions TakeReassignPartitions(WireReader* in) {
+  ReassignPartitions c;
+  c.id = in->TakeTopicId();
+  c.partitions.resize(in->TakeCount(kMaxPartitionsPerCommand, sizeof(int32_t) + sizeof(uint32_t)));
+  for (Reassignment& reassignment : c.partitions) reassignment = TakeReassignment(in);
+  return c;
+}
+
+FinishReassignment TakeFinishReassignment(WireReader* in) {
+  FinishReassignment c;
+  c.id = in->TakeTopicId();
+  c.reached = TakeReassignment(in);
+  return c;
+}
+
+SetBrokerLeaving TakeSetBrokerLeaving(WireReader* in) {
+  SetBrokerLeaving c;
+  c.node = in->TakeId<NodeId>();
+  const auto leaving = in->Take<uint8_t>();
+  if (leaving > 1) in->Fail();
+  c.leaving = leaving == 1;
+  return c;
+}
 
 RegisterBroker TakeRegisterBroker(WireReader* in) {
   RegisterBroker c;
@@ -210,6 +269,10 @@ Result<Command> DecodeCommand(ByteView bytes) {
     case CommandType::kSetTopicConfigs: command = TakeSetTopicConfigs(&in); break;
     case CommandType::kAllocateProducerIds: command = TakeAllocateProducerIds(&in); break;
     case CommandType::kSetClusterId: command = TakeSetClusterId(&in); break;
+    case CommandType::kReassignPartitions: command = TakeReassignPartitions(&in); break;
+    case CommandType::kFinishReassignment: command = TakeFinishReassignment(&in); break;
+    case CommandType::kSetBrokerLeaving: command = TakeSetBrokerLeaving(&in); break;
+    case CommandType::kRetireBroker: command = RetireBroker{in.TakeId<NodeId>()}; break;
     default:
       if (!in.ok()) break;
       return Error{ErrorCode::kUnsupportedVersion, "metadata command of type " + std::to_string(type)};

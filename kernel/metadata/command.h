@@ -94,8 +94,43 @@ struct SetClusterId {
   friend bool operator==(const SetClusterId&, const SetClusterId&) = default;
 };
 
-using Command = std::variant<RegisterBroker, CreateTopic, DeleteTopic, AddPartitions, SetTopicConfigs,
-                             AllocateProducerIds, SetClusterId>;
+struct Reassignment {
+  PartitionId partition;
+  std::vector<NodeId> replicas;  // all of them, the preferred leader first
+  friend bool operator==(const Reassignment&, const Reassignment&) = default;
+};
+
+// Partitions move to other brokers (KIP-455). Those that leave keep their replicas until FinishReassignment; moving
+// back is another reassignment.
+struct ReassignPartitions {
+  TopicId id;
+  std::vector<Reassignment> partitions;
+  friend bool operator==(const ReassignPartitions&, const ReassignPartitions&) = default;
+};
+
+// The group's configuration names these replicas only: who is not among them drops its data.
+struct FinishReassignment {
+  TopicId id;
+  Reassignment reached;
+  friend bool operator==(const FinishReassignment&, const FinishReassignment&) = default;
+};
+
+// The broker gets no new partitions, and those that it has are to move away; or not so any more.
+struct SetBrokerLeaving {
+  NodeId node;
+  bool leaving = true;
+  friend bool operator==(const SetBrokerLeaving&, const SetBrokerLeaving&) = default;
+};
+
+// A leaving broker without partitions is gone for good: its data directory cannot take part again.
+struct RetireBroker {
+  NodeId node;
+  friend bool operator==(const RetireBroker&, const RetireBroker&) = default;
+};
+
+using Command =
+    std::variant<RegisterBroker, CreateTopic, DeleteTopic, AddPartitions, SetTopicConfigs, AllocateProducerIds,
+                 SetClusterId, ReassignPartitions, FinishReassignment, SetBrokerLeaving, RetireBroker>;
 
 // A command beyond the bounds above still encodes; Apply() and DecodeCommand() refuse it.
 Bytes EncodeCommand(const Command& command);

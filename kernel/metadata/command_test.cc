@@ -11,15 +11,21 @@ namespace chronik::metadata {
 namespace {
 
 std::vector<Command> OneOfEach() {
-  return {RegisterBroker{NodeId(3), 77, 2, "host", 9092, "rack", "rpc"},
-          CreateTopic{
-              "t", MakeTopicId(1, 2), {{PartitionId(0), GroupId(7), {NodeId(1), NodeId(2)}}}, {{"a", "b"}}, "User:x"},
-          DeleteTopic{MakeTopicId(3, 4)},
-          AddPartitions{MakeTopicId(5, 6), OnBroker1(2, 1)},
-          SetTopicConfigs{MakeTopicId(7, 8), {{"c", ""}, {"d", "e"}}, {"f", "g"}},
-          AllocateProducerIds{NodeId(9), 1000},
-          RegisterBroker{NodeId(3), 77, std::nullopt, "host", 9092, "rack", ""},
-          SetClusterId{"cluster", {NodeId(1), NodeId(2)}}};
+  return {
+      RegisterBroker{NodeId(3), 77, 2, "host", 9092, "rack", "rpc"},
+      CreateTopic{
+          "t", MakeTopicId(1, 2), {{PartitionId(0), GroupId(7), {NodeId(1), NodeId(2)}}}, {{"a", "b"}}, "User:x"},
+      DeleteTopic{MakeTopicId(3, 4)},
+      AddPartitions{MakeTopicId(5, 6), OnBroker1(2, 1)},
+      SetTopicConfigs{MakeTopicId(7, 8), {{"c", ""}, {"d", "e"}}, {"f", "g"}},
+      AllocateProducerIds{NodeId(9), 1000},
+      RegisterBroker{NodeId(3), 77, std::nullopt, "host", 9092, "rack", ""},
+      ReassignPartitions{MakeTopicId(3, 4), {{PartitionId(2), {NodeId(1)}}, {PartitionId(4), {NodeId(7), NodeId(1)}}}},
+      FinishReassignment{MakeTopicId(3, 4), {PartitionId(2), {NodeId(1), NodeId(2)}}},
+      SetBrokerLeaving{NodeId(4), true},
+      SetBrokerLeaving{NodeId(4), false},
+      RetireBroker{NodeId(5)},
+      SetClusterId{"cluster", {NodeId(1), NodeId(2)}}};
 }
 
 TEST(Command, RoundTrips) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/metadata/image.h"
 
+#include <algorithm>
+
 namespace chronik::metadata {
 namespace {
 
@@ -17,6 +19,19 @@ bool SameContent(const SortedMap<Key, Value>& a, const SortedMap<Key, Value>& b,
 
 }  // namespace
 
+std::vector<NodeId> Partition::Holders() const {
+  std::vector<NodeId> out = replicas;
+  for (const NodeId node : previous) {
+    if (std::find(replicas.begin(), replicas.end(), node) == replicas.end()) out.push_back(node);
+  }
+  return out;
+}
+
+bool Partition::IsFounder(ReplicaId replica) const {
+  return std::binary_search(founders.begin(), founders.end(), replica) &&
+         !std::binary_search(former.begin(), former.end(), replica.node());
+}
+
 ImagePtr MetadataImage::Empty() {
   static const ImagePtr kEmpty = std::make_shared<const MetadataImage>();
   return kEmpty;
@@ -32,6 +47,11 @@ std::vector<Broker> MetadataImage::Brokers() const {
 ReplicaId MetadataImage::ReplicaOf(NodeId node) const {
   const Broker* broker = FindBroker(node);
   return broker != nullptr ? broker->replica() : ReplicaId(node, 0);
+}
+
+std::optional<uint32_t> MetadataImage::RetiredGeneration(NodeId node) const {
+  const uint32_t* generation = retired_.Find(node);
+  return generation == nullptr ? std::nullopt : std::optional(*generation);
 }
 
 TopicPtr MetadataImage::FindTopic(std::string_view name) const {
@@ -60,6 +80,7 @@ bool operator==(const MetadataImage& a, const MetadataImage& b) {
   return a.cluster_id_ == b.cluster_id_ && a.version_ == b.version_ && a.next_group_id_ == b.next_group_id_ &&
          a.next_producer_id_ == b.next_producer_id_ && a.metadata_voters_ == b.metadata_voters_ &&
          SameContent(a.brokers_, b.brokers_, std::equal_to<>()) &&
+         SameContent(a.retired_, b.retired_, std::equal_to<>()) &&
          SameContent(a.deleted_groups_, b.deleted_groups_, std::equal_to<>()) &&
          SameContent(a.by_name_, b.by_name_, [](const TopicPtr& x, const TopicPtr& y) { return x == y || *x == *y; });
 }

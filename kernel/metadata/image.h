@@ -23,6 +23,7 @@ struct Broker {
   uint16_t port = 0;
   std::string rack;         // empty: none
   std::string rpc_address;  // empty: none
+  bool leaving = false;     // its partitions move away; then it is retired
   ReplicaId replica() const { return {id, generation}; }
   friend bool operator==(const Broker&, const Broker&) = default;
 };
@@ -32,6 +33,14 @@ struct Partition {
   std::vector<NodeId> replicas;  // the first is the preferred leader
   // The group's first voters, ascending: its configuration before any that its log holds. Never changes.
   std::vector<ReplicaId> founders;
+  // While it moves: who had it before; those that are not in `replicas` still have it. Ascending.
+  std::vector<NodeId> previous = {};
+  // Who once left: founders or not, they join if they come back. Ascending.
+  std::vector<NodeId> former = {};
+
+  bool moving() const { return !previous.empty(); }
+  std::vector<NodeId> Holders() const;  // replicas, then those that leave
+  bool IsFounder(ReplicaId replica) const;
   friend bool operator==(const Partition&, const Partition&) = default;
 };
 
@@ -73,6 +82,13 @@ class MetadataImage {
   // The member of groups that this node is now; generation 0 of one that is not registered.
   ReplicaId ReplicaOf(NodeId node) const;
 
+  // The last life of a node that was retired.
+  std::optional<uint32_t> RetiredGeneration(NodeId node) const;
+  template <class F>  // f(node, generation), ascending
+  void ForEachRetired(F&& f) const {
+    retired_.ForEach(f);
+  }
+
   size_t topic_count() const { return by_name_.size(); }
   size_t partition_count() const { return by_group_.size(); }
   // Null if there is none.
@@ -105,6 +121,7 @@ class MetadataImage {
   ProducerId next_producer_id_{0};
   std::vector<NodeId> metadata_voters_;
   SortedMap<NodeId, Broker> brokers_;
+  SortedMap<NodeId, uint32_t> retired_;
   SortedMap<std::string, TopicPtr> by_name_;
   SortedMap<TopicId, TopicPtr> by_id_;
   SortedMap<GroupId, GroupMembership> by_group_;

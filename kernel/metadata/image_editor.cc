@@ -10,6 +10,13 @@ void ImageEditor::PutBroker(Broker broker) {
   image_->brokers_.Put(id, std::move(broker));
 }
 
+void ImageEditor::DropBroker(NodeId node) {
+  PutRetired(node, image_->ReplicaOf(node).generation());
+  image_->brokers_.Erase(node);
+}
+
+void ImageEditor::PutRetired(NodeId node, uint32_t generation) { image_->retired_.Put(node, generation); }
+
 void ImageEditor::PutTopic(const TopicPtr& topic) {
   const TopicPtr* before = image_->by_id_.Find(topic->id);
   const size_t known = before != nullptr ? (*before)->partitions.size() : 0;

@@ -24,6 +24,8 @@ class ImageEditor {
   void SetClusterId(std::string id) { image_->cluster_id_ = std::move(id); }
   void SetMetadataVoters(std::vector<NodeId> voters) { image_->metadata_voters_ = std::move(voters); }
   void PutBroker(Broker broker);
+  void DropBroker(NodeId node);  // leaves its generation
+  void PutRetired(NodeId node, uint32_t generation);
   // Adds a topic or replaces the one of its id; a topic's name never changes, its partitions only grow.
   void PutTopic(const TopicPtr& topic);
   void DropTopic(const Topic& topic);  // leaves tombstones of its groups

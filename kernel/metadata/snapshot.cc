@@ -14,15 +14,16 @@
 namespace chronik::metadata {
 namespace {
 
-// Header {magic, format version}, scalars, voters of the metadata group, brokers, topics in ascending name, tombstones,
-// then the CRC-32C of all before it.
+// Header {magic, format version}, scalars, voters of the metadata group, brokers, retired ones, topics in ascending
+// name, tombstones, then the CRC-32C of all before it.
 constexpr uint32_t kMagic = 0x4d524843;  // "CHRM"
 constexpr uint32_t kFormatVersion = 1;
 constexpr size_t kCrcBytes = sizeof(uint32_t);
 constexpr size_t kMaxElements = 100000000;  // of any list; the bytes at hand bound it further
-constexpr size_t kMinBrokerBytes = 8 + 8 + 4 + 4 + 2 + 4 + 4;
+constexpr size_t kMinBrokerBytes = 8 + 8 + 4 + 4 + 2 + 4 + 4 + 1;
 constexpr size_t kMinTopicBytes = 16 + 4 * 4;
-constexpr size_t kMinPartitionBytes = 8 + 4 + 4;
+constexpr size_t kMinPartitionBytes = 8 + 4 + 4 + 4 + 4;
+constexpr size_t kRetiredBytes = 8 + 4;
 constexpr size_t kRangeBytes = 8 + 8;
 
 Error Corrupt(const char* what) { return Error{ErrorCode::kCorrupt, std::string("metadata snapshot: ") + what}; }
@@ -38,6 +39,8 @@ void PutTopic(WireWriter* out, const Topic& topic) {
     PutReplicas(out, partition.replicas);
     out->PutCount(partition.founders.size());
     for (const ReplicaId founder : partition.founders) out->Put(founder.value);
+    PutReplicas(out, partition.previous);
+    PutReplicas(out, partition.former);
   }
 }
 
@@ -53,6 +56,8 @@ Topic TakeTopic(WireReader* in) {
     partition.replicas = TakeReplicas(in);
     partition.founders.resize(in->TakeCount(kMaxReplicas, sizeof(uint64_t)));
     for (ReplicaId& founder : partition.founders) founder = ReplicaId(in->Take<uint64_t>());
+    partition.previous = TakeReplicas(in);
+    partition.former = TakeReplicas(in);
   }
   return topic;
 }
@@ -68,9 +73,22 @@ void TakeBrokers(WireReader* in, ImageEditor* editor) {
     broker.port = in->Take<uint16_t>();
     broker.rack = in->TakeString(kMaxHostBytes);
     broker.rpc_address = in->TakeString(kMaxHostBytes);
+    const auto leaving = in->Take<uint8_t>();
+    if (leaving > 1) in->Fail();
+    broker.leaving = leaving == 1;
     if (broker.id <= previous || broker.id > kMaxNodeId) in->Fail();
     previous = broker.id;
     editor->PutBroker(std::move(broker));
+  }
+}
+
+void TakeRetired(WireReader* in, ImageEditor* editor) {
+  NodeId previous;
+  for (size_t left = in->TakeCount(kMaxElements, kRetiredBytes); left > 0 && in->ok(); --left) {
+    const auto node = in->TakeId<NodeId>();
+    if (node <= previous) in->Fail();
+    previous = node;
+    editor->PutRetired(node, in->Take<uint32_t>());
   }
 }
 
@@ -80,7 +98,9 @@ bool Fits(const ImageEditor& editor, const Topic& topic) {
   if (editor.image().FindTopic(topic.id) != nullptr || editor.collides(TopicCollisionKey(topic.name))) return false;
   for (const Partition& partition : topic.partitions) {
     if (partition.group <= kMetaGroup || partition.group.value > kMaxGroupId || partition.replicas.empty() ||
-        partition.founders.empty() || !std::is_sorted(partition.founders.begin(), partition.founders.end()))
+        partition.founders.empty() || !std::is_sorted(partition.founders.begin(), partition.founders.end()) ||
+        !std::is_sorted(partition.previous.begin(), partition.previous.end()) ||
+        !std::is_sorted(partition.former.begin(), partition.former.end()))
       return false;
     if (editor.image().FindGroup(partition.group)) return false;
   }
@@ -139,7 +159,15 @@ Bytes EncodeImage(const MetadataImage& image) {
     out.Put(broker.port);
     out.Put(broker.rack);
     out.Put(broker.rpc_address);
+    out.Put(static_cast<uint8_t>(broker.leaving ? 1 : 0));
   }
+  size_t retired = 0;
+  image.ForEachRetired([&retired](NodeId, uint32_t) { ++retired; });
+  out.PutCount(retired);
+  image.ForEachRetired([&out](NodeId node, uint32_t generation) {
+    out.Put(node);
+    out.Put(generation);
+  });
   out.PutCount(image.topic_count());
   image.ForEachTopic([&out](const TopicPtr& topic) { PutTopic(&out, *topic); });
   size_t ranges = 0;
@@ -169,6 +197,7 @@ Result<ImagePtr> DecodeImage(ByteView bytes) {
   const auto next_producer_id = in.TakeId<ProducerId>();
   editor.SetMetadataVoters(TakeReplicas(&in));
   TakeBrokers(&in, &editor);
+  TakeRetired(&in, &editor);
   TakeTopics(&in, &editor);
   TakeTombstones(&in, &editor);
   if (!in.done()) return Corrupt("malformed");

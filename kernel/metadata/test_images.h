@@ -53,7 +53,7 @@ class RandomCommands {
   explicit RandomCommands(uint32_t seed) : random_(seed) {}
 
   Command Next() {
-    switch (Below(9)) {
+    switch (Below(13)) {
       case 0:
         return RegisterBroker{NodeId(Below(5)),
                               Below(3),
@@ -69,6 +69,10 @@ class RandomCommands {
       case 5: return AddPartitions{Id(), Partitions(static_cast<int32_t>(Below(4)))};
       case 6: return SetTopicConfigs{Id(), Configs(), {"a" + Digit(), "missing"}};
       case 7: return AllocateProducerIds{NodeId(Below(5)), static_cast<int32_t>(Below(2000)) - 10};
+      case 8: return ReassignPartitions{Id(), {{PartitionId(static_cast<int32_t>(Below(3))), Nodes()}}};
+      case 9: return FinishReassignment{Id(), {PartitionId(static_cast<int32_t>(Below(3))), Nodes()}};
+      case 10: return SetBrokerLeaving{NodeId(Below(5)), Below(2) == 0};
+      case 11: return RetireBroker{NodeId(Below(5))};
       default: return SetClusterId{Below(3) == 0 ? "other" : "cluster", {NodeId(1), NodeId(1 + Below(3))}};
     }
   }
@@ -78,6 +82,11 @@ class RandomCommands {
   std::string Digit() { return std::to_string(Below(10)); }
   std::optional<uint32_t> Generation() {
     return Below(2) == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(Below(3)));
+  }
+  std::vector<NodeId> Nodes() {
+    std::vector<NodeId> nodes{NodeId(1 + Below(4))};
+    if (Below(2) == 0) nodes.push_back(NodeId(1 + Below(4)));
+    return nodes;
   }
   std::string Name() {
     static const std::vector<std::string> kNames{"orders", "a.b",      "a_b", "logs", "",

@@ -226,6 +226,13 @@ void Replica::AlignConfiguration(const std::vector<ReplicaId>& voters, const std
     CHRONIK_LOG(kError) << "group " << options_.group << ": " << changed.error();
 }
 
+bool Replica::IsSettled(const std::vector<ReplicaId>& voters) const {
+  if (!ready_) return false;
+  const raft::Configuration& now = raft_->configuration();
+  return now.phase == raft::ConfigurationPhase::kStable && now.voters == voters && now.learners.empty() &&
+         raft_->configurations().newest_index() <= raft_->commit_index();
+}
+
 void Replica::TransferLeadership(ReplicaId target) {
   if (writable().ok()) Step(raft::TransferLeadership{target});
 }

@@ -102,6 +102,8 @@ class Replica {
   // Called every so often by a leader's owner: begins the next change of configuration on the way to these, if none is
   // under way. Members of an earlier life than one that is in it already are not asked back.
   void AlignConfiguration(const std::vector<ReplicaId>& voters, const std::vector<ReplicaId>& learners);
+  // Exactly these vote, nobody learns, and that is committed.
+  bool IsSettled(const std::vector<ReplicaId>& voters) const;
   void TransferLeadership(ReplicaId target);
   // A leader with others in its group hands over to whoever has most of the log; takes no proposals meanwhile. False:
   // there is nothing to hand over.

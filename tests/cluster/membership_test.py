@@ -5,14 +5,38 @@ itself, a log that is missing is not taken for an empty one, and a node that nob
 Method: real processes on loopback, kill -9, directories removed, librdkafka with idempotence.
 """
 
+import http.client
+import json
 import shutil
+import socket
 import time
 import unittest
 
-from chronik_process import wait_until
+from chronik_process import SLOWDOWN, wait_until
 from cluster_nodes import Cluster, Writer, read_all
 
 QUICK = "[raft.advanced]\nreplica_lag_max_ms = 2000\n"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))
+
+
+def admin(node, method, path):
+    """What the admin endpoint of a node answers: status, JSON."""
+    connection = UnixConnection(node.root / "data" / "admin.sock")
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
 
 
 class Lives(unittest.TestCase):
@@ -83,6 +107,37 @@ class Lives(unittest.TestCase):
             cluster.nodes[number].kill()
             cluster.nodes[number].start(30)
             self.await_in_sync(cluster, "before", number, [1, 2, 3])
+
+    def test_a_decommissioned_node_loses_everything_it_has_and_no_client_notices(self):
+        with Cluster(more=QUICK) as cluster:
+            number = cluster.add_node()
+            cluster.create("t", 6)
+            status, said = admin(cluster.nodes[2], "POST", "/v1/brokers/1/decommission")
+            self.assertEqual(status, 409, said)
+            self.assertIn("2 brokers would be left", said["message"])
+            cluster.nodes[number].start(30)
+            writers = [Writer(cluster.addresses, "t", p) for p in range(6)]
+            wait_until(lambda: min(len(w.acked) for w in writers) > 100, 30, "messages flow")
+            asked = time.monotonic()
+            self.assertEqual(admin(cluster.nodes[2], "POST", "/v1/brokers/1/decommission"), (200, {"leaving": True}))
+            ids = lambda: [member["id"] for member in admin(cluster.nodes[2], "GET", "/v1/cluster")[1]["members"]
+                           if member["registered"]]
+            wait_until(lambda: ids() == [2, 3, 4], 60, "it is no member any more")
+            print(f"decommissioned after {time.monotonic() - asked:.1f} s")
+            for partition in cluster.partitions("t", 2).values():
+                self.assertNotIn(1, partition.replicas)
+            self.assertEqual(cluster.nodes[1].terminate(), 0)
+            stopped = time.monotonic()
+            wait_until(lambda: all(w.times[-1] > stopped + 1 for w in writers), 30, "messages flow without it")
+            for p, writer in enumerate(writers):
+                writer.stop()
+                self.assertEqual(writer.failed, [])
+                self.check_exactly(writer.acked, read_all(cluster.nodes[number].address, "t", p))
+                self.assertLess(writer.longest_gap(asked), 3 * SLOWDOWN)
+            # Its data directory is of no use any more; an empty one is a new broker.
+            shutil.rmtree(cluster.nodes[1].root / "data")
+            cluster.nodes[1].start(30)
+            wait_until(lambda: ids() == [1, 2, 3, 4], 30, "it is back as another one")
 
     @staticmethod
     def spread(cluster, topic, through):
