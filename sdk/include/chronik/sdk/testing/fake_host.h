@@ -73,7 +73,8 @@ class FakeHost {
   explicit FakeHost(FakeHostSetup setup = {})
       : budget_bytes_(setup.budget_bytes),
         options_(setup.option_table, std::move(setup.options)),
-        data_dir_(setup.data_dir.empty() ? temp_dir_.path() : std::move(setup.data_dir)),
+        temp_dir_(setup.data_dir.empty() ? std::make_unique<TempDir>() : nullptr),
+        data_dir_(temp_dir_ != nullptr ? temp_dir_->path() : std::move(setup.data_dir)),
         on_fatal_(std::move(setup.on_fatal)),
         timers_(setup.simulated_time),
         post_(setup.post_threads),
@@ -257,7 +258,7 @@ class FakeHost {
   chr_host host_{};
   const uint64_t budget_bytes_;
   const OptionValues options_;
-  const TempDir temp_dir_;
+  const std::unique_ptr<TempDir> temp_dir_;  // none beside a given data_dir: a killed child would leave it
   const std::string data_dir_;
   std::atomic<int64_t> allocations_left_{-1};
   std::atomic<int64_t> live_buffers_{0};
