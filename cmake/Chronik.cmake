@@ -34,7 +34,8 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wformat=2 -Wi
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
                     $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  add_compile_options(-Wno-unknown-warning-option -Wno-ignored-optimization-argument)
+  # std::stable_sort of gcc 12's library calls what the library deprecates.
+  add_compile_options(-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-deprecated-declarations)
 endif()
 # Without it the fuzzers see which branches their own source takes, and none of the code under test.
 if(CHRONIK_FUZZ)
@@ -47,8 +48,14 @@ if(CHRONIK_SANITIZE STREQUAL "address")
 elseif(CHRONIK_SANITIZE STREQUAL "thread")
   add_compile_options(-fsanitize=thread -Wno-tsan)
   add_link_options(-fsanitize=thread)
+  add_library(chronik_sanitizer_options OBJECT ${PROJECT_SOURCE_DIR}/cmake/tsan_options.cc)
 elseif(CHRONIK_SANITIZE)
   message(FATAL_ERROR "CHRONIK_SANITIZE is address, thread or empty, not '${CHRONIK_SANITIZE}'")
+endif()
+# How many times longer a test may take.
+set(CHRONIK_SLOWDOWN 1)
+if(CHRONIK_SANITIZE)
+  set(CHRONIK_SLOWDOWN 5)
 endif()
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
@@ -77,6 +84,10 @@ endfunction()
 function(_chronik_root target)
   # -iquote, not -I: a file in the root can never shadow a system header.
   target_compile_options(${target} PRIVATE "SHELL:-iquote ${PROJECT_SOURCE_DIR}" "SHELL:-iquote ${PROJECT_BINARY_DIR}")
+  get_target_property(type ${target} TYPE)
+  if(TARGET chronik_sanitizer_options AND type STREQUAL "EXECUTABLE")
+    target_link_libraries(${target} PRIVATE chronik_sanitizer_options)
+  endif()
 endfunction()
 
 # chronik_library(name SOURCES a.cc ... [PUBLIC libs that its headers need] [PRIVATE libs that its .cc need])
@@ -124,6 +135,7 @@ function(chronik_test name)
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)
   endif()
+  math(EXPR A_TIMEOUT "${A_TIMEOUT} * ${CHRONIK_SLOWDOWN}")
   if(NOT TARGET chronik_test_main)
     file(WRITE ${PROJECT_BINARY_DIR}/test_main.cc
       "#include <gtest/gtest.h>\nint main(int argc, char** argv) {\n  testing::InitGoogleTest(&argc, argv);\n"

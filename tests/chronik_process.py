@@ -21,6 +21,9 @@ import time
 BUILD = pathlib.Path(os.environ.get("CHRONIK_BUILD", pathlib.Path(__file__).parents[1] / "build/release"))
 CHRONIKD = BUILD / "bin/chronikd"
 LOG_STORE = os.environ.get("CHRONIK_TEST_LOG_STORE")
+# ThreadSanitizer makes everything slower: then tests wait longer, and promises of speed are checked loosely or not at all.
+UNDER_TSAN = "CHRONIK_SANITIZE:STRING=thread" in (BUILD / "CMakeCache.txt").read_text()
+SLOWDOWN = 5 if UNDER_TSAN else 1
 
 
 def free_ports(count):
@@ -39,6 +42,7 @@ def free_ports(count):
 
 def wait_until(condition, seconds, what):
     """Polls `condition` every few milliseconds; its first true value is returned."""
+    seconds *= SLOWDOWN
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -59,6 +63,22 @@ def plugins_with(plugin):
     return directory
 
 
+@functools.cache
+def races():
+    """Where a broker built with ThreadSanitizer writes its reports. If there are any, the test program fails at its end:
+    nobody sees the exit code of a broker that is killed."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="chronik-races-"))
+
+    def fail_if_any():
+        reports = [path.read_text(errors="replace") for path in directory.iterdir()]
+        shutil.rmtree(directory, ignore_errors=True)
+        if reports:
+            print("FAILED: a broker reported\n", *reports, flush=True)
+            os._exit(66)
+    atexit.register(fail_if_any)
+    return directory
+
+
 class Chronikd:
     """One broker and its data directory. Use as a context manager; restart() keeps directory and ports."""
 
@@ -70,6 +90,7 @@ class Chronikd:
         if "--check-plugins" not in self.args:
             self.args += ["--check-plugins", "full"]  # a log store that breaks its contract fails every test
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("CHRONIK_")} | (env or {})
+        self.env["TSAN_OPTIONS"] = f'{self.env.get("TSAN_OPTIONS", "")}:log_path={races()}/race'
         self.prefix = list(prefix)
         self.process = None
         if LOG_STORE and "[plugins.log_store]" not in (config or ""):

@@ -145,7 +145,7 @@ void Loader::ReadEnvironment() {
   for (const auto& [name, value] : inputs_.environment) {
     if (!name.starts_with(kEnvironmentPrefix) || IsKubernetesServiceLink(name, value)) continue;
     const auto spec = std::find_if(KernelOptions().begin(), KernelOptions().end(),
-                                   [&name = name](const OptionSpec& option) { return option.environment == name; });
+                                   [&name](const OptionSpec& option) { return option.environment == name; });
     if (spec == KernelOptions().end()) {
       Refuse(name, "", "unknown environment variable" + Suggestion(name, known));
     } else {
@@ -157,7 +157,7 @@ void Loader::ReadEnvironment() {
 void Loader::ReadFlags() {
   for (const auto& [flag, value] : inputs_.flags) {
     const auto spec = std::find_if(KernelOptions().begin(), KernelOptions().end(),
-                                   [&flag = flag](const OptionSpec& option) { return option.flag == flag; });
+                                   [&flag](const OptionSpec& option) { return option.flag == flag; });
     CHRONIK_CHECK(!flag.empty() && spec != KernelOptions().end()) << "--" << flag << " overrides no key";
     overrides_[spec->name()].push_back({{Origin::Layer::kFlag, "--" + flag}, value});
   }

@@ -12,7 +12,7 @@ import struct
 import time
 import unittest
 
-from chronik_process import Chronikd
+from chronik_process import UNDER_TSAN, Chronikd
 
 SAMPLES = 200
 PROMISED_MS = 5
@@ -120,7 +120,8 @@ class LongPoll(unittest.TestCase):
         median = statistics.median(delays)
         print(f"{shards} shards: data after ack, ms: median {median:.3f}, p90 {statistics.quantiles(delays, n=10)[-1]:.3f}, "
               f"max {max(delays):.3f}", flush=True)
-        self.assertLess(median, PROMISED_MS)
+        if not UNDER_TSAN:
+            self.assertLess(median, PROMISED_MS)
 
     def test_a_fetch_on_the_partitions_own_shard(self):
         self.measure(1)

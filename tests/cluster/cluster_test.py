@@ -18,7 +18,7 @@ import unittest
 import confluent_kafka
 import confluent_kafka.admin
 
-from chronik_process import Chronikd, free_ports, wait_until
+from chronik_process import SLOWDOWN, Chronikd, free_ports, wait_until
 
 
 class Cluster:
@@ -169,7 +169,7 @@ class ThreeNodes(unittest.TestCase):
             print(f"{len(writer.acked)} acked, gaps {[f'{gap * 1000:.0f} ms' for gap in gaps]}")
             self.assertEqual(writer.failed, [])
             self.check_exactly(writer.acked, read_all(cluster.addresses, "t"))
-            self.assertLess(max(gaps), 2.0, "S3: a new leader in less than two seconds")
+            self.assertLess(max(gaps), 2.0 * SLOWDOWN, "S3: a new leader in less than two seconds")
 
     def test_partitions_that_others_lead_do_not_notice(self):
         with Cluster() as cluster:
@@ -186,7 +186,7 @@ class ThreeNodes(unittest.TestCase):
                 self.assertEqual(writer.failed, [])
                 self.check_exactly(writer.acked, read_all(cluster.addresses, "t", p))
                 if leaders[p] != leaders[0]:
-                    self.assertLess(writer.longest_gap(killed), 1.0, f"partition {p}, led by node {leaders[p]}")
+                    self.assertLess(writer.longest_gap(killed), 1.0 * SLOWDOWN, f"partition {p}, led by node {leaders[p]}")
 
     def test_a_node_that_was_away_learns_what_happened(self):
         with Cluster() as cluster:
@@ -222,7 +222,7 @@ class ThreeNodes(unittest.TestCase):
                 self.check_exactly(writer.acked, read_all(cluster.nodes[1].address, "t", p))
             gaps = [writer.longest_gap(stopped) for writer in writers]
             print("gaps", [f"{gap * 1000:.0f} ms" for gap in gaps])
-            self.assertLess(max(gaps), 1.0)
+            self.assertLess(max(gaps), 1.0 * SLOWDOWN)
 
     def test_all_killed_at_once_come_back_with_everything(self):
         with Cluster() as cluster:

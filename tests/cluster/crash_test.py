@@ -17,7 +17,7 @@ import unittest
 import confluent_kafka
 import confluent_kafka.admin
 
-from chronik_process import Chronikd, wait_until
+from chronik_process import BUILD, SLOWDOWN, Chronikd, wait_until
 
 
 class Writer:
@@ -129,8 +129,10 @@ class Crash(unittest.TestCase):
             self.check_nothing_acked_is_lost(writer.acked, read_all(broker.address, "term", 3))
 
     def test_restart_with_one_gib_of_log_serves_within_three_seconds(self):
+        bench = BUILD / "bin/chronik-bench"
+        if not bench.exists():
+            self.skipTest("a build with ThreadSanitizer has no chronik-bench: the time of a restart is NOT covered")
         with Chronikd() as broker:
-            bench = pathlib.Path(broker.command()[0]).with_name("chronik-bench")
             subprocess.run([bench, "produce", "--brokers", broker.address, "--topic", "big", "--messages", "1050000",
                             "--size", "1024", "--partitions", "3"], check=True, timeout=300, stdout=subprocess.DEVNULL)
             seconds = broker.restart()
@@ -149,7 +151,7 @@ class Crash(unittest.TestCase):
             tracer = subprocess.Popen(["strace", "-f", "-qq", "-p", str(broker.process.pid), "-o", "/dev/null", "-e",
                                        "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO"],
                                       stderr=subprocess.PIPE)
-            code = broker.process.wait(30)
+            code = broker.process.wait(30 * SLOWDOWN)
             tracer.wait(10)
             tracer.stderr.close()
             self.assertEqual(code, 74, f"EX_IOERR is what the operator is promised; log:\n{broker.log[-2000:]}")
@@ -168,7 +170,7 @@ class Crash(unittest.TestCase):
         config = '[plugins.log_store]\njournal_file_size = "4MiB"\n'
         try:
             with Chronikd(data_dir=root, config=config) as broker:
-                producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "message.timeout.ms": 4000,
+                producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "message.timeout.ms": 4000 * SLOWDOWN,
                                                      "acks": "all", "linger.ms": 0, "log_level": 0})
                 acked, failed = [], []
 
