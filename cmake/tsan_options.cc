@@ -14,6 +14,7 @@ extern "C" const char* __tsan_default_suppressions() {
       // Two verifications with one CA: the flag that publishes the certificate's parsed extensions (X509::ex_cached) is
       // released and acquired inside libcrypto, which is not instrumented.
       "race:^ASN1_STRING_cmp$\n"
-      // localtime, called by glog: the C library's lock around the time zone is its own, which ThreadSanitizer cannot see.
+      // localtime, called by glog: the C library's lock around the time zone is its own, which ThreadSanitizer cannot
+      // see.
       "race:^tzset_internal$\n";
 }
