@@ -6,6 +6,7 @@
 
 #include "kernel/config/nearest.h"
 #include "kernel/config/node_value.h"
+#include "kernel/config/text.h"
 
 namespace chronik::config {
 namespace {
@@ -19,6 +20,8 @@ const std::vector<std::string>& FieldNames() {
 Error BadPeer(std::string what) { return {ErrorCode::kConfig, std::move(what)}; }
 
 Status SetField(std::string_view name, std::string_view text, Peer* peer) {
+  if (const Status status = CheckText(text); !status.ok())
+    return BadPeer(std::string(name) + ' ' + status.error().message);
   if (name == "id") {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), peer->id);
     const bool number = error == std::errc() && end == text.data() + text.size();
