@@ -96,7 +96,7 @@ class Writer:
         self.topic, self.partition = topic, partition
         self.acked, self.times, self.failed = [], [], []
         self.stopping = False
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)  # a test that fails does not stop it
         self.thread.start()
 
     def delivered(self, error, message):

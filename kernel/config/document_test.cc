@@ -49,6 +49,7 @@ TEST(Documents, SyntaxErrorsNameTheLine) {
   EXPECT_TRUE(ErrorOf(ParseToml("[broker]\nshards = \n")).starts_with("2: "))
       << ErrorOf(ParseToml("[broker]\nshards = \n"));
   EXPECT_TRUE(ErrorOf(ParseToml("[a]\nx=1\nx=2\n")).starts_with("3: ")) << "a key twice";
+  EXPECT_TRUE(ErrorOf(ParseToml("[a]\n\n[.b]\n")).starts_with("3: ")) << ErrorOf(ParseToml("[a]\n\n[.b]\n"));
   EXPECT_TRUE(ErrorOf(ParseJson("{\n\"broker\": {\n\"shards\": }\n}")).starts_with("3: "))
       << ErrorOf(ParseJson("{\n\"broker\": {\n\"shards\": }\n}"));
   EXPECT_NE(ErrorOf(ParseJson("{\"a\":1,\n\"a\":2}")).find("uplicate"), std::string::npos);

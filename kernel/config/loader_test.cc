@@ -180,6 +180,24 @@ TEST(Loader, PeersAreCheckedOneByOne) {
                           HasSubstr("c.toml:11: cluster.peers.nodes: expects peers such as")));
 }
 
+TEST(Loader, TextThatIsNoUtf8IsRefusedFromEverySource) {
+  for (const char* bad :
+       {"\xff", "\x80", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xf0\x9f\x98"}) {
+    Inputs inputs;
+    inputs.flags["data-dir"] = bad;
+    EXPECT_THAT(Lines(Load(inputs)), ElementsAre(HasSubstr("is not UTF-8"))) << bad;
+  }
+  Inputs peers;
+  peers.environment["CHRONIK_CLUSTER_PEERS"] = "1@a:9092;rack=x\xff";
+  EXPECT_THAT(Lines(Load(peers)), ElementsAre(HasSubstr("rack is not UTF-8")));
+  Inputs json;
+  json.files.push_back({"c.json", "{\"broker\": {\"data_dir\": \"\xff\"}}"});
+  EXPECT_THAT(Lines(Load(json)), ElementsAre(HasSubstr("is not UTF-8")));
+  Inputs good;
+  good.flags["data-dir"] = "/r\u00f6\u20ac\U0001F600";
+  EXPECT_TRUE(Load(good).ok());
+}
+
 TEST(Loader, OwnIdMustBeAmongThePeers) {
   EXPECT_THAT(Problems("[cluster]\nnode_id = 9\n[cluster.peers]\nnodes = [{ id = 1, addr = \"a:1\" }]\n"),
               testing::Contains("c.toml:4: cluster.peers.nodes: this node, cluster.node_id = 9, is not among them"));

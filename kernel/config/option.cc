@@ -7,6 +7,7 @@
 
 #include "kernel/config/nearest.h"
 #include "kernel/config/node_value.h"
+#include "kernel/config/text.h"
 
 namespace chronik::config {
 namespace {
@@ -151,12 +152,16 @@ Status CheckValue(const OptionSpec& spec, const Value& value) {
       if (std::find(spec.choices.begin(), spec.choices.end(), *text) != spec.choices.end()) return {};
       return Bad(Quoted(*text) + " is not " + TypeText(spec) + Suggestion(*text, spec.choices));
     }
-    if (text->find('\0') != std::string::npos) return Bad("must not hold a NUL character");
+    CHRONIK_RETURN_IF_ERROR(CheckText(*text));
     if (text->empty() && !spec.may_be_empty) return Bad("must not be empty");
     return {};
   }
   if (const auto* address = std::get_if<HostPort>(&value)) {
     return address->empty() && !spec.may_be_empty ? Status(Bad("must not be empty")) : Status();
+  }
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    for (const std::string& item : *list) CHRONIK_RETURN_IF_ERROR(CheckText(item));
+    return {};
   }
   if (const auto* real = std::get_if<double>(&value); real != nullptr && !std::isfinite(*real)) {
     return Bad("must be a finite number");

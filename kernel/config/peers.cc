@@ -6,6 +6,7 @@
 
 #include "kernel/config/nearest.h"
 #include "kernel/config/node_value.h"
+#include "kernel/config/text.h"
 
 namespace chronik::config {
 namespace {
@@ -16,36 +17,38 @@ const std::vector<std::string>& FieldNames() {
   return names;
 }
 
-Error Bad(std::string what) { return {ErrorCode::kConfig, std::move(what)}; }
+Error BadPeer(std::string what) { return {ErrorCode::kConfig, std::move(what)}; }
 
 Status SetField(std::string_view name, std::string_view text, Peer* peer) {
+  if (const Status status = CheckText(text); !status.ok())
+    return BadPeer(std::string(name) + ' ' + status.error().message);
   if (name == "id") {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), peer->id);
     const bool number = error == std::errc() && end == text.data() + text.size();
-    if (!number || peer->id < 1 || peer->id > kNodeIdMax) return Bad("id must be 1.." + std::to_string(kNodeIdMax));
+    if (!number || peer->id < 1 || peer->id > kNodeIdMax) return BadPeer("id must be 1.." + std::to_string(kNodeIdMax));
   } else if (name == "addr" || name == "rpc_addr") {
     const Result<HostPort> address = ParseHostPort(text);
-    if (!address.ok()) return Bad(std::string(name) + ": " + address.error().message);
-    if (address->port == 0) return Bad(std::string(name) + ": a peer needs a port that is not 0");
+    if (!address.ok()) return BadPeer(std::string(name) + ": " + address.error().message);
+    if (address->port == 0) return BadPeer(std::string(name) + ": a peer needs a port that is not 0");
     (name == "addr" ? peer->address : peer->rpc_address) = *address;
   } else if (name == "rack") {
     peer->rack = text;
   } else if (name == "datacenter") {
     peer->datacenter = text;
   } else {
-    return Bad("unknown field '" + std::string(name) + "' of a peer" + Suggestion(name, FieldNames()));
+    return BadPeer("unknown field '" + std::string(name) + "' of a peer" + Suggestion(name, FieldNames()));
   }
   return {};
 }
 
 // What all fields together must be; fills in the address for RPC.
 Status Complete(Peer* peer) {
-  if (peer->id == 0) return Bad("a peer without id");
-  if (peer->address.empty()) return Bad("peer " + std::to_string(peer->id) + " without addr");
+  if (peer->id == 0) return BadPeer("a peer without id");
+  if (peer->address.empty()) return BadPeer("peer " + std::to_string(peer->id) + " without addr");
   if (!peer->rpc_address.empty()) return {};
   if (peer->address.port > std::numeric_limits<uint16_t>::max() - kRpcPortDistance) {
-    return Bad("peer " + std::to_string(peer->id) + " needs an rpc_addr: port " + std::to_string(peer->address.port) +
-               " + " + std::to_string(kRpcPortDistance) + " is no port");
+    return BadPeer("peer " + std::to_string(peer->id) + " needs an rpc_addr: port " +
+                   std::to_string(peer->address.port) + " + " + std::to_string(kRpcPortDistance) + " is no port");
   }
   peer->rpc_address = peer->address;
   peer->rpc_address.port = static_cast<uint16_t>(peer->address.port + kRpcPortDistance);
@@ -55,11 +58,11 @@ Status Complete(Peer* peer) {
 // Does `peer` take what one of `others` has?
 Status CheckUnique(const std::vector<Peer>& others, const Peer& peer) {
   for (const Peer& other : others) {
-    if (other.id == peer.id) return Bad("two peers with id " + std::to_string(peer.id));
+    if (other.id == peer.id) return BadPeer("two peers with id " + std::to_string(peer.id));
     for (const HostPort& address : {peer.address, peer.rpc_address}) {
       if (address != other.address && address != other.rpc_address) continue;
-      return Bad("peers " + std::to_string(other.id) + " and " + std::to_string(peer.id) + " both have " +
-                 address.ToString());
+      return BadPeer("peers " + std::to_string(other.id) + " and " + std::to_string(peer.id) + " both have " +
+                     address.ToString());
     }
   }
   return {};
@@ -70,14 +73,15 @@ Result<Peer> ParsePeer(std::string_view text) {
   Peer peer;
   std::string_view head = text.substr(0, text.find(';'));
   const size_t at = head.find('@');
-  if (at == std::string_view::npos) return Bad("'" + std::string(text) + "' is not a peer such as 1@host:9092;rack=r1");
+  if (at == std::string_view::npos)
+    return BadPeer("'" + std::string(text) + "' is not a peer such as 1@host:9092;rack=r1");
   CHRONIK_RETURN_IF_ERROR(SetField("id", head.substr(0, at), &peer));
   CHRONIK_RETURN_IF_ERROR(SetField("addr", head.substr(at + 1), &peer));
   for (size_t begin = head.size(); begin < text.size();) {
     const size_t end = std::min(text.find(';', begin + 1), text.size());
     const std::string_view field = text.substr(begin + 1, end - begin - 1);
     const size_t equals = field.find('=');
-    if (equals == std::string_view::npos) return Bad("'" + std::string(field) + "' is not name=value");
+    if (equals == std::string_view::npos) return BadPeer("'" + std::string(field) + "' is not name=value");
     CHRONIK_RETURN_IF_ERROR(SetField(field.substr(0, equals), field.substr(equals + 1), &peer));
     begin = end;
   }
@@ -123,7 +127,7 @@ void PeerOfNode(const Node& node, std::vector<Peer>* peers, std::vector<NodeProb
 Result<std::vector<Peer>> ParsePeers(std::string_view text) {
   std::vector<Peer> peers;
   for (const std::string& item : SplitList(text)) {
-    if (peers.size() == kPeersMax) return Bad("more than " + std::to_string(kPeersMax) + " peers");
+    if (peers.size() == kPeersMax) return BadPeer("more than " + std::to_string(kPeersMax) + " peers");
     Result<Peer> peer = ParsePeer(item);
     if (!peer.ok()) return peer.error();
     CHRONIK_RETURN_IF_ERROR(CheckUnique(peers, *peer));

@@ -4,6 +4,9 @@
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #define TOML_MAX_NESTED_VALUES 64
+// Its parse_key asserts what nobody has checked ("[.a]" is enough), and then reports the same as an error, with its
+// line.
+#define TOML_ASSERT(expression) static_assert(true)
 #include <toml++/toml.h>
 
 #include <cmath>

@@ -47,8 +47,8 @@ std::optional<Quantity> SplitQuantity(std::string_view text) {
   return Quantity{static_cast<int64_t>(count), text.substr(static_cast<size_t>(end - text.data()))};
 }
 
-template <size_t kSize>
-std::optional<int64_t> Multiply(const Quantity& quantity, const std::array<Unit, kSize>& units) {
+template <size_t Size>
+std::optional<int64_t> Multiply(const Quantity& quantity, const std::array<Unit, Size>& units) {
   for (const Unit& unit : units) {
     if (unit.name != quantity.unit) continue;
     if (quantity.count > std::numeric_limits<int64_t>::max() / unit.factor) return std::nullopt;

@@ -17,12 +17,12 @@ namespace {
 // Header {magic, format version}, scalars, voters of the metadata group, brokers, retired ones, topics in ascending
 // name, tombstones, then the CRC-32C of all before it.
 constexpr uint32_t kMagic = 0x4d524843;  // "CHRM"
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kSnapshotVersion = 1;
 constexpr size_t kCrcBytes = sizeof(uint32_t);
 constexpr size_t kMaxElements = 100000000;  // of any list; the bytes at hand bound it further
 constexpr size_t kMinBrokerBytes = 8 + 8 + 4 + 4 + 2 + 4 + 4 + 1;
 constexpr size_t kMinTopicBytes = 16 + 4 * 4;
-constexpr size_t kMinPartitionBytes = 8 + 4 + 4 + 4 + 4;
+constexpr size_t kMinSnapshotPartitionBytes = 8 + 4 + 4 + 4 + 4;
 constexpr size_t kRetiredBytes = 8 + 4;
 constexpr size_t kRangeBytes = 8 + 8;
 
@@ -50,7 +50,7 @@ Topic TakeTopic(WireReader* in) {
   topic.name = in->TakeString(kMaxTopicNameBytes);
   topic.created_by = in->TakeString(kMaxHostBytes);
   topic.configs = TakeConfigs(in);
-  topic.partitions.resize(in->TakeCount(kMaxPartitionsPerTopic, kMinPartitionBytes));
+  topic.partitions.resize(in->TakeCount(kMaxPartitionsPerTopic, kMinSnapshotPartitionBytes));
   for (Partition& partition : topic.partitions) {
     partition.group = in->TakeId<GroupId>();
     partition.replicas = TakeReplicas(in);
@@ -143,7 +143,7 @@ void TakeTombstones(WireReader* in, ImageEditor* editor) {
 Bytes EncodeImage(const MetadataImage& image) {
   WireWriter out;
   out.Put(kMagic);
-  out.Put(kFormatVersion);
+  out.Put(kSnapshotVersion);
   out.Put(image.version());
   out.Put(image.cluster_id());
   out.Put(image.next_group_id());
@@ -182,12 +182,12 @@ Bytes EncodeImage(const MetadataImage& image) {
 }
 
 Result<ImagePtr> DecodeImage(ByteView bytes) {
-  if (bytes.size() < sizeof kMagic + sizeof kFormatVersion + kCrcBytes) return Corrupt("cut short");
+  if (bytes.size() < sizeof kMagic + sizeof kSnapshotVersion + kCrcBytes) return Corrupt("cut short");
   const ByteView body = bytes.first(bytes.size() - kCrcBytes);
   if (Crc32c(body) != LoadLittle<uint32_t>(bytes.data() + body.size())) return Corrupt("CRC");
   WireReader in(body);
   if (in.Take<uint32_t>() != kMagic) return Corrupt("not one");
-  if (const auto version = in.Take<uint32_t>(); version != kFormatVersion) {
+  if (const auto version = in.Take<uint32_t>(); version != kSnapshotVersion) {
     return Error{ErrorCode::kUnsupportedVersion, "metadata snapshot of format " + std::to_string(version)};
   }
   ImageEditor editor(*MetadataImage::Empty());

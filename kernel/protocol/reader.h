@@ -23,7 +23,7 @@ namespace chronik::protocol {
 // generated codecs assert sizeof(element) <= factor * its smallest encoding. Records are slices of the frame and cost
 // nothing.
 inline constexpr size_t kDecodedBytesPerWireByte = 32;
-inline constexpr size_t kDecodedBytesSpare = 64 * 1024;
+inline constexpr size_t kDecodedBytesSpare = 64u << 10;
 inline constexpr size_t kDecodedBytesMax = 256u << 20;  // hard end, however large the frame
 
 // The memory that decoding a frame of this size may take.
@@ -44,7 +44,7 @@ Error UnsupportedVersion(const char* message_name, int16_t version);
 // Not thread-safe. Bytes that it hands out share ownership of the frame.
 class Reader {
  public:
-  explicit Reader(Bytes frame) : Reader(frame, DecodeMemoryBudget(frame.size())) {}
+  explicit Reader(const Bytes& frame) : Reader(frame, DecodeMemoryBudget(frame.size())) {}
   Reader(Bytes frame, size_t memory_budget)
       : frame_(std::move(frame)), end_(frame_.size()), memory_left_(memory_budget) {}
 

@@ -7,7 +7,7 @@
 namespace chronik::protocol {
 namespace {
 
-constexpr size_t kChunkBytesMax = 64 * 1024;
+constexpr size_t kChunkBytesMax = 64u << 10;
 constexpr size_t kClassicStringBytesMax = std::numeric_limits<int16_t>::max();
 constexpr size_t kLengthMax = std::numeric_limits<int32_t>::max() - 1;  // + 1 still fits the flexible encoding
 

@@ -15,7 +15,7 @@ namespace {
 constexpr std::array<uint8_t, 8> kXerialMagic{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 constexpr size_t kXerialHeaderBytes = kXerialMagic.size() + 2 * sizeof(int32_t);
 constexpr int32_t kXerialVersion = 1;
-constexpr size_t kXerialBlockBytes = 32 * 1024;
+constexpr size_t kXerialBlockBytes = 32u << 10;
 // No element of the format gives more than 64 bytes for 3, so a larger claim is a lie and costs no memory.
 constexpr size_t kMaxRatio = 22;
 
