@@ -92,6 +92,48 @@ class OneNode(CtlTest):
         self.assertEqual(ctl("plugin", "inspect", __file__).code, 1)
 
 
+    def test_topics_are_created_described_and_deleted(self):
+        with Chronikd(config="[broker]\nauto_create_topics = true\n") as node:
+            base = ["--bootstrap", node.address]
+            self.ok(*base, "topic", "create", "orders", "--partitions", 3, "--topic-config", "max.message.bytes=2000")
+            self.ok(*base, "topic", "create", "other")
+            said = self.ok(*base, "--format", "json", "topic", "describe", "orders").json
+            self.assertEqual([p["leader"] for p in said["partitions"]], [1, 1, 1])
+            self.assertEqual(said["configs"], {"max.message.bytes": "2000"})
+            self.assertIn("max.message.bytes=2000", self.ok(*base, "topic", "describe", "orders").out)
+            again = ctl(*base, "topic", "create", "orders")
+            self.assertEqual((again.code, "exists" in again.err), (1, True), again.err)
+            self.assertEqual(ctl(*base, "topic", "create", "bad name").code, 1)
+            self.assertEqual(ctl(*base, "topic", "create", "x", "--topic-config", "novalue").code, 2)
+            for command in (["topic", "describe"], ["topic", "delete"], ["consume"], ["produce"]):
+                self.assertEqual(ctl(*base, *command, "nothing").code, 4, command)
+            self.ok(*base, "topic", "delete", "orders")
+            listed = self.ok(*base, "--format", "json", "topic", "list").json["topics"]
+            self.assertEqual(listed, [{"name": "other", "partitions": 1, "replication_factor": 1}], "and none was made by asking")
+
+    def test_messages_go_in_and_come_out(self):
+        with Chronikd() as node:
+            base = ["--bootstrap", node.address]
+            self.ok(*base, "topic", "create", "t", "--partitions", 2)
+            self.assertIn("3 messages delivered", self.ok(*base, "produce", "t", "--partition", 1, stdin="a\nb\nc\n").out)
+            sent = self.ok(*base, "--format", "json", "produce", "t", "--partition", 0, "--key-separator", ":", stdin="k:v:w\n")
+            self.assertEqual(sent.json, {"delivered": 1, "failed": 0})
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 1).out, "a\nb\nc\n")
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 1, "--from", 1, "--count", 1).out, "b\n")
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 0, "--keys").out, "k\tv:w\n")
+            self.assertEqual(self.ok(*base, "consume", "t", "--from", "end").out, "")
+            lines = [json.loads(line) for line in self.ok(*base, "--format", "json", "consume", "t").out.splitlines()]
+            self.assertEqual(sorted((m["partition"], m["offset"], m["key"], m["value"]) for m in lines if m["partition"]),
+                             [(1, 0, None, "a"), (1, 1, None, "b"), (1, 2, None, "c")])
+            self.assertEqual([(m["key"], m["value"]) for m in lines if not m["partition"]], [("k", "v:w")])
+            self.assertEqual(ctl(*base, "produce", "t", "--key-separator", ":", stdin="nokey\n").code, 2)
+            self.assertEqual(ctl(*base, "consume", "t", "--partition", 2).code, 4)
+            self.assertEqual(ctl(*base, "consume", "t", "--from", "yesterday").code, 2)
+            self.assertEqual(ctl(*base, "consume", "t", "--partition", 1, "--from", 99).code, 1)
+        for command in (["topic", "list"], ["consume", "t"], ["produce", "t"]):
+            self.assertEqual(ctl(*base, "--timeout", 2, *command).code, 3, command)
+
+
 class ThreeNodes(CtlTest):
     def test_health_follows_a_death_and_a_return(self):
         with Cluster() as cluster:

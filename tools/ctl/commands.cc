@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "tools/ctl/cluster.h"
+#include "tools/ctl/messages.h"
 #include "tools/ctl/plugin.h"
+#include "tools/ctl/topic.h"
 
 namespace chronik::ctl {
 namespace {
@@ -17,6 +19,9 @@ struct Line {
   std::function<int()>* run;
   std::string topic;
   TransferOptions transfer;
+  NewTopicOptions new_topic;
+  ProduceOptions produce;
+  ConsumeOptions consume;
   std::string plugin;
 };
 using LinePtr = std::shared_ptr<Line>;
@@ -83,6 +88,62 @@ void AddCluster(CLI::App* app, const LinePtr& line) {
       ->type_name("NODE");
 }
 
+void AddTopics(CLI::App* app, const LinePtr& line) {
+  CLI::App* topics = Group(app, "topic", "Topics");
+  CLI::App* create =
+      Command(topics, "create", "Creates a topic", line, [](Line& l) { return TopicCreate(l.globals, l.new_topic); });
+  create->add_option("name", line->new_topic.name, "The topic")->required()->type_name("NAME");
+  create->add_option("--partitions", line->new_topic.partitions, "How many; else the broker's default")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  create
+      ->add_option("--replication-factor", line->new_topic.replication_factor,
+                   "Replicas of each partition; else the broker's default")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  create->add_option("--topic-config", line->new_topic.configs, "A configuration of the topic; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  Command(topics, "list", "All topics", line, [](Line& l) { return TopicList(l.globals); });
+  CLI::App* describe = Command(topics, "describe", "Partitions, leaders, replicas and set configurations", line,
+                               [](Line& l) { return TopicDescribe(l.globals, l.topic); });
+  describe->add_option("name", line->topic, "The topic")->required()->type_name("NAME");
+  CLI::App* remove = Command(topics, "delete", "Deletes a topic with all its messages", line,
+                             [](Line& l) { return TopicDelete(l.globals, l.topic); });
+  remove->add_option("name", line->topic, "The topic")->required()->type_name("NAME");
+}
+
+void AddMessages(CLI::App* app, const LinePtr& line) {
+  ProduceOptions& p = line->produce;
+  CLI::App* produce = Command(app, "produce", "Sends each line of standard input as a message", line,
+                              [](Line& l) { return Produce(l.globals, l.produce); });
+  produce->add_option("topic", p.topic, "The topic, which must exist")->required()->type_name("NAME");
+  produce->add_option("--partition", p.partition, "Only there; else by the key, or any")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  produce->add_option("--acks", p.acks, "Whom to wait for; all also makes it idempotent")
+      ->check(CLI::IsMember({"all", "1", "0"}))
+      ->default_val("all");
+  produce->add_option("--key-separator", p.key_separator, "What stands before it in a line is the key")
+      ->type_name("TEXT");
+
+  ConsumeOptions& c = line->consume;
+  CLI::App* consume = Command(app, "consume", "Prints messages, in JSON one object a line; joins no group", line,
+                              [](Line& l) { return Consume(l.globals, l.consume); });
+  consume->add_option("topic", c.topic, "The topic")->required()->type_name("NAME");
+  consume->add_option("--partition", c.partitions, "Only this one; may be repeated")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->allow_extra_args(false);
+  consume->add_option("--from", c.from, "beginning, end, or an offset")->default_val("beginning")->type_name("WHERE");
+  consume->add_option("--count", c.count, "Ends after so many; 0: at the end of the partitions")
+      ->check(CLI::NonNegativeNumber)
+      ->default_val(0)
+      ->type_name("N");
+  consume->add_flag("--follow", c.follow, "Waits for more at the end");
+  consume->add_flag("--keys", c.keys, "In text, key and value with a tab between them");
+}
+
 void AddPlugins(CLI::App* app, const LinePtr& line) {
   CLI::App* plugins = Group(app, "plugin", "Plugins");
   CLI::App* list = Command(plugins, "list", "The plugins that a broker runs, or those of --dir", line,
@@ -106,6 +167,8 @@ std::shared_ptr<CLI::App> MakeCommandLine(std::function<int()>* run) {
   app->set_version_flag("--version", "chronikctl " CHRONIK_VERSION);
   AddGlobals(app.get(), &line->globals);
   AddCluster(app.get(), line);
+  AddTopics(app.get(), line);
+  AddMessages(app.get(), line);
   AddPlugins(app.get(), line);
   Command(app.get(), "generate-docs", "Prints docs/chronikctl.md", line, [app = app.get()](Line&) {
     std::cout << Manual(*app);
