@@ -155,11 +155,11 @@ class DocsTest(Tree):
         self.write("chronikd", "#!/bin/sh\necho manual\n")
         (self.root / "chronikd").chmod(0o755)
         program = self.root / "chronikd"
-        self.assertEqual(len(list(docs.check_manual(self.root, program, False))), 1)
+        self.assertEqual(len(list(docs.check_generated(self.root, docs.MANUAL, program, "--generate-config-docs", False))), 1)
         self.write("docs/configuration.md", "manual\n")
-        self.assertEqual(list(docs.check_manual(self.root, program, False)), [])
+        self.assertEqual(list(docs.check_generated(self.root, docs.MANUAL, program, "--generate-config-docs", False)), [])
         self.write("docs/configuration.md", "older\n")
-        self.assertEqual(list(docs.check_manual(self.root, program, True)), [])
+        self.assertEqual(list(docs.check_generated(self.root, docs.MANUAL, program, "--generate-config-docs", True)), [])
 
 
 if __name__ == "__main__":

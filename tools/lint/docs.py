@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Holds the documents against what they describe: the folders in README.md, the packages in docs/dependencies.md, the links
-between documents; and docs/configuration.md against the program that generates it, where that is built.
+between documents; and docs/configuration.md and docs/chronikctl.md against the programs that generate them, where those are
+built.
 
-usage: docs.py [--chronikd BINARY] [--fix] [--root ROOT]      --fix writes docs/configuration.md
+usage: docs.py [--chronikd BINARY] [--chronikctl BINARY] [--fix] [--root ROOT]      --fix writes the generated documents
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tree
 FOLDER_ROW = re.compile(r"^\|\s*`([\w./-]+)/`\s*\|")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 MANUAL = pathlib.Path("docs/configuration.md")
+CTL_MANUAL = pathlib.Path("docs/chronikctl.md")
 
 
 def check_readme(root):
@@ -60,23 +62,26 @@ def check_links(root):
                     yield f"{path}:{number}: links to {target}, which does not exist"
 
 
-def check_manual(root, chronikd, fix):
-    run = subprocess.run([chronikd, "--generate-config-docs"], capture_output=True, text=True, check=True, env={})
+def check_generated(root, document, program, argument, fix):
+    run = subprocess.run([program.resolve(), argument], capture_output=True, text=True, check=True, env={})
     if fix:
-        (root / MANUAL).write_text(run.stdout)
-    if not (root / MANUAL).is_file() or (root / MANUAL).read_text() != run.stdout:
-        yield f"{MANUAL}:1: differs from chronikd --generate-config-docs; tools/lint/docs.py --fix --chronikd BINARY mends it"
+        (root / document).write_text(run.stdout)
+    if not (root / document).is_file() or (root / document).read_text() != run.stdout:
+        yield f"{document}:1: differs from {program.name} {argument}; tools/lint/docs.py --fix --{program.name} BINARY mends it"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chronikd", type=pathlib.Path)
+    parser.add_argument("--chronikctl", type=pathlib.Path)
     parser.add_argument("--fix", action="store_true")
     parser.add_argument("--root", type=pathlib.Path, default=tree.ROOT)
     arguments = parser.parse_args()
     problems = [*check_readme(arguments.root), *check_packages(arguments.root), *check_links(arguments.root)]
     if arguments.chronikd:
-        problems += check_manual(arguments.root, arguments.chronikd.resolve(), arguments.fix)
+        problems += check_generated(arguments.root, MANUAL, arguments.chronikd, "--generate-config-docs", arguments.fix)
+    if arguments.chronikctl:
+        problems += check_generated(arguments.root, CTL_MANUAL, arguments.chronikctl, "generate-docs", arguments.fix)
     tree.finish("docs", problems)
 
 

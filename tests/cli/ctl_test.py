@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: an operator sees and steers a cluster with chronikctl, whose answers and exit codes scripts can rely on. (B6)
+
+Method: real brokers, one and three; every command as a process.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from chronik_process import BUILD, Chronikd, wait_until
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cluster"))
+from cluster_test import Cluster  # pylint: disable=wrong-import-position
+
+CTL = BUILD / "bin/chronikctl"
+
+
+class Answer:
+    def __init__(self, run):
+        self.code, self.out, self.err = run.returncode, run.stdout, run.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def ctl(*args, stdin=""):
+    return Answer(subprocess.run([str(CTL), *map(str, args)], input=stdin, capture_output=True, text=True, timeout=60))
+
+
+class CtlTest(unittest.TestCase):
+    def ok(self, *args, stdin=""):
+        answer = ctl(*args, stdin=stdin)
+        self.assertEqual(answer.code, 0, f"{args}: {answer.out}{answer.err}")
+        return answer
+
+    def ask(self, node, *args):
+        return self.ok("--data-dir", node.data_dir, "--format", "json", *args).json
+
+
+class OneNode(CtlTest):
+    def test_wrong_command_lines_are_2_and_help_is_0(self):
+        for args in ([], ["cluster"], ["bogus"], ["cluster", "health", "--format", "xml"], ["partitions", "transfer"]):
+            self.assertEqual(ctl(*args).code, 2, args)
+        for args in (["--help"], ["--version"], ["partitions", "transfer", "--help"]):
+            self.ok(*args)
+
+    def test_nobody_there_is_3_and_says_where(self):
+        with tempfile.TemporaryDirectory() as directory:
+            answer = ctl("--data-dir", directory, "cluster", "health")
+            self.assertEqual(answer.code, 3)
+            self.assertIn(f"{directory}/admin.sock", answer.err)
+
+    def test_one_broker_is_described(self):
+        with Chronikd() as node:
+            for form in ("text", "json"):
+                for command in (["cluster", "status"], ["cluster", "health"], ["cluster", "members"],
+                                ["partitions", "list"], ["plugin", "list"]):
+                    self.ok("--data-dir", node.data_dir, "--format", form, *command)
+            self.assertEqual(self.ask(node, "cluster", "health")["healthy"], True)
+            self.assertEqual(self.ask(node, "cluster", "members")["members"][0]["port"], node.port)
+            kinds = {plugin["kind"] for plugin in self.ask(node, "plugin", "list")["plugins"]}
+            self.assertEqual(kinds, {"log_store", "metrics_exporter"})
+            alone = ctl("--data-dir", node.data_dir, "cluster", "safe-to-stop")
+            self.assertEqual(alone.code, 10)
+            self.assertIn("metadata_loses_majority", alone.out)
+            missing = ctl("--data-dir", node.data_dir, "partitions", "list", "--topic", "nothing")
+            self.assertEqual((missing.code, "nothing" in missing.err), (4, True))
+
+    def test_the_endpoint_is_found_where_the_configuration_puts_it(self):
+        with Chronikd(config='[admin]\nlisten = "off"\n') as node:
+            self.assertFalse((node.data_dir / "admin.sock").exists())
+            answer = ctl("--config", node.root / "chronik.toml", "cluster", "health")
+            self.assertEqual((answer.code, "admin.listen is off" in answer.err), (2, True))
+        with Chronikd() as node:
+            (node.root / "found.toml").write_text(f'[broker]\ndata_dir = "{node.data_dir}"\n')
+            self.ok("--config", node.root / "found.toml", "cluster", "health")
+            self.ok("--admin", node.data_dir / "admin.sock", "cluster", "health")
+
+    def test_plugins_are_inspected_without_a_broker(self):
+        plugins = BUILD / "lib/chronik/plugins"
+        said = self.ok("--format", "json", "plugin", "inspect", plugins / "log_wal.so").json
+        self.assertEqual(said["interfaces"][0]["id"], "chronik.log_store/1")
+        self.assertIn("segment_size", [option["key"] for option in said["options"]])
+        listed = self.ok("--format", "json", "plugin", "list", "--dir", plugins).json["plugins"]
+        self.assertEqual({pathlib.Path(p["path"]).name for p in listed}, {p.name for p in plugins.glob("*.so")})
+        self.assertEqual(ctl("plugin", "inspect", "/nowhere.so").code, 4)
+        self.assertEqual(ctl("plugin", "inspect", __file__).code, 1)
+
+
+    def test_topics_are_created_described_and_deleted(self):
+        with Chronikd(config="[broker]\nauto_create_topics = true\n") as node:
+            base = ["--bootstrap", node.address]
+            self.ok(*base, "topic", "create", "orders", "--partitions", 3, "--topic-config", "max.message.bytes=2000")
+            self.ok(*base, "topic", "create", "other")
+            said = self.ok(*base, "--format", "json", "topic", "describe", "orders").json
+            self.assertEqual([p["leader"] for p in said["partitions"]], [1, 1, 1])
+            self.assertEqual(said["configs"], {"max.message.bytes": "2000"})
+            self.assertIn("max.message.bytes=2000", self.ok(*base, "topic", "describe", "orders").out)
+            again = ctl(*base, "topic", "create", "orders")
+            self.assertEqual((again.code, "exists" in again.err), (1, True), again.err)
+            self.assertEqual(ctl(*base, "topic", "create", "bad name").code, 1)
+            self.assertEqual(ctl(*base, "topic", "create", "x", "--topic-config", "novalue").code, 2)
+            for command in (["topic", "describe"], ["topic", "delete"], ["consume"], ["produce"]):
+                self.assertEqual(ctl(*base, *command, "nothing").code, 4, command)
+            self.ok(*base, "topic", "delete", "orders")
+            listed = self.ok(*base, "--format", "json", "topic", "list").json["topics"]
+            self.assertEqual(listed, [{"name": "other", "partitions": 1, "replication_factor": 1}], "and none was made by asking")
+
+    def test_messages_go_in_and_come_out(self):
+        with Chronikd() as node:
+            base = ["--bootstrap", node.address]
+            self.ok(*base, "topic", "create", "t", "--partitions", 2)
+            self.assertIn("3 messages delivered", self.ok(*base, "produce", "t", "--partition", 1, stdin="a\nb\nc\n").out)
+            sent = self.ok(*base, "--format", "json", "produce", "t", "--partition", 0, "--key-separator", ":", stdin="k:v:w\n")
+            self.assertEqual(sent.json, {"delivered": 1, "failed": 0})
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 1).out, "a\nb\nc\n")
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 1, "--from", 1, "--count", 1).out, "b\n")
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 0, "--keys").out, "k\tv:w\n")
+            self.assertEqual(self.ok(*base, "consume", "t", "--from", "end").out, "")
+            lines = [json.loads(line) for line in self.ok(*base, "--format", "json", "consume", "t").out.splitlines()]
+            self.assertEqual(sorted((m["partition"], m["offset"], m["key"], m["value"]) for m in lines if m["partition"]),
+                             [(1, 0, None, "a"), (1, 1, None, "b"), (1, 2, None, "c")])
+            self.assertEqual([(m["key"], m["value"]) for m in lines if not m["partition"]], [("k", "v:w")])
+            self.assertEqual(ctl(*base, "produce", "t", "--key-separator", ":", stdin="nokey\n").code, 2)
+            self.assertEqual(ctl(*base, "consume", "t", "--partition", 2).code, 4)
+            self.assertEqual(ctl(*base, "consume", "t", "--from", "yesterday").code, 2)
+            self.assertEqual(ctl(*base, "consume", "t", "--partition", 1, "--from", 99).code, 1)
+        for command in (["topic", "list"], ["consume", "t"], ["produce", "t"]):
+            self.assertEqual(ctl(*base, "--timeout", 2, *command).code, 3, command)
+
+
+class ThreeNodes(CtlTest):
+    def test_health_follows_a_death_and_a_return(self):
+        with Cluster() as cluster:
+            cluster.create("t", 3)
+            node = cluster.nodes[1]
+
+            def healthy():
+                return ctl("--data-dir", node.data_dir, "cluster", "health").code == 0
+
+            wait_until(healthy, 20, "a new cluster is healthy")
+            for other in cluster.nodes.values():
+                self.assertTrue(self.ask(other, "cluster", "safe-to-stop")["safe"])
+            cluster.nodes[3].kill()
+            wait_until(lambda: not healthy(), 20, "a death is noticed")
+            said = ctl("--data-dir", node.data_dir, "--format", "json", "cluster", "health").json
+            self.assertEqual([r["node"] for r in said["reasons"] if r["kind"] == "dead_broker"], [3])
+            unsafe = ctl("--data-dir", node.data_dir, "--format", "json", "cluster", "safe-to-stop")
+            self.assertEqual(unsafe.code, 10)
+            self.assertEqual({r["partition"] for r in unsafe.json["reasons"] if "topic" in r}, {0, 1, 2})
+            members = {m["id"]: m["alive"] for m in self.ask(node, "cluster", "members")["members"]}
+            self.assertEqual(members, {1: True, 2: True, 3: False})
+            cluster.nodes[3].start(30)
+            wait_until(healthy, 30, "healthy again")
+
+    def test_a_leadership_is_moved_through_any_node(self):
+        with Cluster() as cluster:
+            cluster.create("t")
+            for asked in cluster.nodes.values():
+                before = wait_until(lambda n=asked: self.ask(n, "partitions", "list", "--topic", "t")["partitions"][0]["leader"],
+                                    20, "a leader")
+                to = before % 3 + 1
+                moved = self.ask(asked, "partitions", "transfer", "--topic", "t", "--partition", 0, "--to", to)
+                self.assertEqual(moved["leader"], to)
+                for node in cluster.nodes.values():
+                    wait_until(lambda n=node, t=to: self.ask(n, "partitions", "list")["partitions"][0]["leader"] == t, 10,
+                               "all know it")
+            leader = self.ask(cluster.nodes[to], "partitions", "list")["partitions"][0]
+            self.assertEqual({f["node"] for f in leader["local"]["followers"]}, {1, 2, 3} - {to})
+            base = ["--data-dir", cluster.nodes[1].data_dir, "partitions", "transfer", "--topic"]
+            self.assertEqual(ctl(*base, "t", "--partition", 0, "--to", 9).code, 1)
+            self.assertEqual(ctl(*base, "t", "--partition", 7, "--to", 1).code, 4)
+            self.assertEqual(ctl(*base, "x", "--partition", 0, "--to", 1).code, 4)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
