@@ -28,7 +28,10 @@ std::vector<ReplicaId> MembersOf(const metadata::Partition& partition, const met
 }  // namespace
 
 LocalBroker::LocalBroker(Settings settings, Environment environment)
-    : settings_(std::move(settings)), environment_(std::move(environment)), map_(shards_) {
+    : settings_(std::move(settings)),
+      environment_(std::move(environment)),
+      metrics_(environment_.metrics, settings_.node_id),
+      map_(shards_) {
   CHRONIK_CHECK(!environment_.shards.empty()) << "a broker needs a shard";
   for (size_t i = 0; i < environment_.shards.size(); ++i) {
     shards_.push_back(std::make_unique<ShardState>(ShardId(static_cast<uint32_t>(i)), *environment_.shards[i],
@@ -252,6 +255,7 @@ std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::To
     const auto self = std::find(holders.begin(), holders.end(), settings_.node_id);
     if (self == holders.end()) continue;
     out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group},
+                   topic.name,
                    topic_settings,
                    p.IsFounder(self_) ? p.founders : std::vector<ReplicaId>{},
                    MembersOf(p, *metadata_->image()),
@@ -282,8 +286,8 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
   const GroupId group = to_open.ref.group;
   PartitionEvents& events = *this;
   auto partition = std::make_unique<Partition>(
-      target.executor, *environment_.store, target.cache, events, to_open.ref, to_open.settings,
-      ReplicaOptions(group, target.id, to_open.founders, to_open.priority),
+      target.executor, *environment_.store, target.cache, events, metrics_, to_open.ref, to_open.topic,
+      to_open.settings, ReplicaOptions(group, target.id, to_open.founders, to_open.priority),
       replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
   started->SetMembers(to_open.members, to_open.moving);
@@ -293,6 +297,7 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
     home().executor.Post([this, group, error = status.error()] { OpenFailed(group, error); });
     return;
   }
+  ++metrics_.held();
   StartTicking(target);
   if (to_open.priority == 0 && to_open.founders.size() > 1)
     started->CampaignSoon(settings_.tick, settings_.election_ticks);
@@ -344,8 +349,6 @@ void LocalBroker::EndPartitions(const metadata::Topic& topic) {
   for (const metadata::Partition& p : topic.partitions) {
     const GroupId group = p.group;
     ready_.erase(group);
-    led_.erase(group);
-    announced_.erase(group);
     for (const auto& s : shards_)
       s->executor.Post([&state = *s, group] {
         state.leaders.erase(group);
@@ -357,6 +360,9 @@ void LocalBroker::EndPartitions(const metadata::Topic& topic) {
 
 // With its data. The metadata has committed that.
 void LocalBroker::DropReplica(GroupId group) {
+  led_.erase(group);
+  announced_.erase(group);
+  metrics_.led() = static_cast<int64_t>(led_.size());
   ShardState& target = map_.of(group);
   // Opening goes through the control thread to the shard; going the same way, ending cannot overtake it.
   environment_.control->Post([this, &target, group] {
@@ -366,6 +372,7 @@ void LocalBroker::DropReplica(GroupId group) {
       partition->Close([this, &target, group] {
         const log::GroupHandle handle = target.Find(group)->handle();
         target.partitions.erase(group);
+        --metrics_.held();
         environment_.control->Post([this, group, handle] {
           environment_.store->CloseGroup(handle);
           const Status destroyed = environment_.store->DestroyGroup(group);

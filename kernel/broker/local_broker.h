@@ -24,6 +24,7 @@
 #include "kernel/broker/metadata_group.h"
 #include "kernel/broker/partition.h"
 #include "kernel/broker/produce_operation.h"
+#include "kernel/broker/raft_metrics.h"
 #include "kernel/broker/shard_state.h"
 #include "kernel/cluster/calls.h"
 #include "kernel/cluster/links.h"
@@ -45,6 +46,7 @@ class LocalBroker final : public Broker,
     UniqueFunction<TopicId()> random_id;            // called on shard 0 only
     UniqueFunction<uint64_t(GroupId)> random_seed;  // called on any shard, one at a time per group
     UniqueFunction<void(const Error&)> on_fatal;    // the node must stop; any thread
+    host::MetricsRegistry* metrics = nullptr;       // outlives the broker; null: nobody looks
     std::string software;                           // what other nodes call this one in their messages
     Life life;                                      // as it was remembered last
     UniqueFunction<Status(const Life&)> remember;   // durably; control thread. May be empty, for a volatile store
@@ -96,6 +98,7 @@ class LocalBroker final : public Broker,
  private:
   struct ToOpen {
     PartitionRef ref;
+    std::string topic;
     metadata::TopicSettings settings;
     std::vector<ReplicaId> founders;  // none: this replica joins the group
     std::vector<ReplicaId> members;   // who shall vote now
@@ -237,6 +240,7 @@ class LocalBroker final : public Broker,
 
   const Settings settings_;
   Environment environment_;
+  RaftMetrics metrics_;
   std::vector<std::unique_ptr<ShardState>> shards_;
   ShardMap map_;
   std::unique_ptr<cluster::Links> links_;

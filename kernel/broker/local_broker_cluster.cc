@@ -31,9 +31,13 @@ void LocalBroker::MakeLinks() {
   options.hello.generation = life_.generation;
   options.hello.rpc_address = settings_.rpc_address;
   options.hello.software = environment_.software;
+  options.on_dropped = [this](cluster::Lane lane, ErrorCode error) { metrics_.OnDropped(lane, error); };
   cluster::LinkEvents& events = *this;
   links_ = std::make_unique<cluster::Links>(std::move(options), events);
   calls_ = std::make_unique<cluster::Calls>(home().executor, *links_);
+  calls_->Observe([this](cluster::Method method, Duration took, const std::optional<Error>& error) {
+    metrics_.OnCall(method, took, error);
+  });
   calls_->Handle(cluster::Method::kProposeMetadata, [this](NodeId, ByteView request, cluster::Calls::Answer answer) {
     if (!metadata_) return answer(Error{ErrorCode::kNotController, "the node is starting or stopping"});
     if (const auto command = metadata::DecodeCommand(request); !command.ok()) return answer(command.error());
@@ -265,6 +269,7 @@ void LocalBroker::OnLeader(const PartitionRef& partition, LeaderInfo leader) {
       led_.erase(group);
       announced_.erase(group);
     }
+    metrics_.led() = static_cast<int64_t>(led_.size());
   });
 }
 

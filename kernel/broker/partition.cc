@@ -41,11 +41,13 @@ Result<FoundRecord> FindRecord(ByteView bytes, int64_t timestamp_ms) {
 }  // namespace
 
 Partition::Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events,
-                     PartitionRef ref, metadata::TopicSettings settings, replica::Options options,
-                     replica::InSyncReplicas::Limits in_sync, log::OpenedGroup opened)
+                     RaftMetrics& metrics, PartitionRef ref, std::string topic, metadata::TopicSettings settings,
+                     replica::Options options, replica::InSyncReplicas::Limits in_sync, log::OpenedGroup opened)
     : executor_(executor),
       events_(events),
+      metrics_(metrics),
       ref_(ref),
+      topic_(std::move(topic)),
       self_(options.raft.self.node()),
       settings_(settings),
       producers_end_(opened.bounds.first_offset),
@@ -137,8 +139,11 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   // Known once Propose returned; the waiter runs later. Hardly ever needed, so hardly ever allocated.
   const bool beyond_majority = wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
   const auto index = beyond_majority ? std::make_shared<LogIndex>() : nullptr;
+  const std::optional<Instant> begun =
+      wait == replica::WaitFor::kCommitted ? std::optional(executor_.Now()) : std::nullopt;
   const auto proposed = replica_.Propose(
-      std::move(proposal), wait, [this, index, shared_done, base_offset, log_append_time_ms](Status status) {
+      std::move(proposal), wait, [this, index, shared_done, base_offset, log_append_time_ms, begun](Status status) {
+        if (begun && status.ok()) metrics_.OnCommitted(executor_.Now() - *begun);
         ProduceOutcome outcome = status.ok() ? Accepted(base_offset, log_append_time_ms) : Refusal(status.error());
         if (!index || !status.ok() || CopiesOf(*index) >= static_cast<size_t>(settings_.min_insync_replicas))
           return (*shared_done)(std::move(outcome));
@@ -191,11 +196,19 @@ void Partition::TransferLeadership(NodeId to) {
 void Partition::LookWhoIsInSync() {
   ticks_since_look_ = 0;
   const raft::RaftGroup& raft = *replica_.raft();
-  if (!in_sync_.Look(executor_.Now(), raft.last_index(), raft.peers())) return;
+  const std::vector<raft::PeerStatus> peers = raft.peers();
+  const bool changed = in_sync_.Look(executor_.Now(), raft.last_index(), peers);
+  for (const raft::PeerStatus& peer : peers) {
+    if (peer.learner) continue;
+    const uint64_t behind = peer.match >= raft.last_index() ? 0 : raft.last_index() - peer.match;
+    led_metrics_->SetLag(peer.peer.node(), behind, behind == 0 ? Duration(0) : in_sync_.LagOf(peer.peer));
+  }
+  if (!changed) return;
   std::vector<NodeId> all{self_};
   for (const ReplicaId follower : in_sync_.followers()) all.push_back(follower.node());
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());  // two lives of a node, while one replaces the other
+  led_metrics_->SetInSync(all.size());
   events_.OnInSync(ref_, static_cast<int32_t>(raft.soft_state().term.value), std::move(all));
 }
 
@@ -442,10 +455,19 @@ void Partition::OnReadOnly() {
 void Partition::OnSoftState(const raft::SoftState& state) {
   // A leader is announced once it may serve (OnReady); until then an election is under way.
   const bool self_leads = state.role == raft::Role::kLeader;
+  led_metrics_.reset();  // until it is ready
+  if (state.leader == ReplicaId{}) {
+    if (!leaderless_since_) leaderless_since_ = executor_.Now();
+  } else if (!self_leads) {
+    leaderless_since_.reset();
+  }
   events_.OnLeader(ref_, {self_leads ? NodeId(0) : state.leader.node(), static_cast<int32_t>(state.term.value)});
 }
 
 void Partition::OnReady() {
+  const auto since = std::exchange(leaderless_since_, std::nullopt);
+  metrics_.OnElected(since ? std::optional<Duration>(executor_.Now() - *since) : std::nullopt);
+  if (!led_metrics_) led_metrics_ = std::make_unique<LedPartitionMetrics>(metrics_, topic_, ref_.partition);
   in_sync_.Begin(executor_.Now());
   LookWhoIsInSync();
   events_.OnLeader(ref_, {self_, static_cast<int32_t>(replica_.soft_state().term.value)});

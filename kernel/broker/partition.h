@@ -11,6 +11,7 @@
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/broker.h"
+#include "kernel/broker/raft_metrics.h"
 #include "kernel/log/log_store.h"
 #include "kernel/log/tail_cache.h"
 #include "kernel/metadata/topic_config.h"
@@ -43,9 +44,9 @@ class DataWatcher {
 // Shard thread only.
 class Partition final : public replica::StateMachine {
  public:
-  Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events, PartitionRef ref,
-            metadata::TopicSettings settings, replica::Options options, replica::InSyncReplicas::Limits in_sync,
-            log::OpenedGroup opened);
+  Partition(Executor& executor, log::LogStore& store, log::TailCache& cache, PartitionEvents& events,
+            RaftMetrics& metrics, PartitionRef ref, std::string topic, metadata::TopicSettings settings,
+            replica::Options options, replica::InSyncReplicas::Limits in_sync, log::OpenedGroup opened);
 
   Status Start() { return replica_.Start(); }
   void Tick();
@@ -87,6 +88,8 @@ class Partition final : public replica::StateMachine {
   void OnReadOnly() override;
   void OnSoftState(const raft::SoftState& state) override;
   void OnReady() override;
+  void OnSnapshotInstalled(uint64_t bytes, Duration took) override { metrics_.OnSnapshotInstalled(bytes, took); }
+  void OnRoundTrip(Duration took) override { metrics_.OnRoundTrip(took); }
 
  private:
   // Committed, and waits for more voters than a majority (min.insync.replicas).
@@ -120,7 +123,11 @@ class Partition final : public replica::StateMachine {
 
   Executor& executor_;
   PartitionEvents& events_;
+  RaftMetrics& metrics_;
+  std::unique_ptr<LedPartitionMetrics> led_metrics_;  // while it leads
+  std::optional<Instant> leaderless_since_;
   const PartitionRef ref_;
+  const std::string topic_;
   const NodeId self_;
   std::vector<ReplicaId> members_;
   bool moving_ = false;

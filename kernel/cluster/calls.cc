@@ -46,6 +46,8 @@ void Calls::Call(NodeId to, Method method, ByteView request, Duration timeout, A
   out.PutRaw(request);
   Pending& pending = pending_[id];
   pending.to = to;
+  pending.method = method;
+  pending.sent = home_.Now();
   pending.done = std::move(done);
   const Status sent = links_.Send(to, Lane::kForward, Chain(out));
   pending.timer = home_.Schedule(sent.ok() ? timeout : Duration(0), [this, id, sent] {
@@ -64,8 +66,15 @@ void Calls::Notify(NodeId to, Topic topic, ByteView notice) {
 void Calls::Fail(uint64_t id, Error error) {
   auto found = pending_.extract(id);
   if (!found) return;
-  home_.Cancel(found.mapped().timer);
-  found.mapped().done(std::move(error));
+  Finish(std::move(found.mapped()), std::move(error));
+}
+
+void Calls::Finish(Pending pending, Result<Bytes> answer) {
+  home_.Cancel(pending.timer);
+  if (observer_)
+    observer_(pending.method, home_.Now() - pending.sent,
+              answer.ok() ? std::nullopt : std::optional<Error>(answer.error()));
+  pending.done(std::move(answer));
 }
 
 void Calls::OnPeerDown(NodeId peer) {
@@ -129,8 +138,7 @@ void Calls::OnResponse(NodeId from, ByteView frame) {
     if (in.ok()) answer = Error{ErrorCodeNamed(name), std::move(message)};
   }
   auto pending = pending_.extract(asked);
-  home_.Cancel(pending.mapped().timer);
-  pending.mapped().done(std::move(answer));
+  Finish(std::move(pending.mapped()), std::move(answer));
 }
 
 }  // namespace chronik::cluster

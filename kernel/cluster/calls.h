@@ -11,6 +11,8 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "kernel/base/bytes.h"
 #include "kernel/base/clock.h"
@@ -39,10 +41,15 @@ class Calls {
   using Handler = UniqueFunction<void(NodeId from, ByteView request, Answer answer)>;
   using NoticeHandler = UniqueFunction<void(NodeId from, ByteView notice)>;
 
+  // What became of a Call, for metrics: `error` if it has none.
+  using Observer = UniqueFunction<void(Method method, Duration took, const std::optional<Error>& error)>;
+
   Calls(Executor& home, Links& links) : home_(home), links_(links) {}
   ~Calls();
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
+
+  void Observe(Observer observer) { observer_ = std::move(observer); }
 
   // An answer may be given at any later time, at most once.
   void Handle(Method method, Handler handler) { handlers_[static_cast<size_t>(method)] = std::move(handler); }
@@ -60,6 +67,8 @@ class Calls {
  private:
   struct Pending {
     NodeId to;
+    Method method{};
+    Instant sent{};
     Answer done;
     Executor::TimerId timer = 0;
   };
@@ -68,6 +77,7 @@ class Calls {
   void OnResponse(NodeId from, ByteView frame);
   void Respond(NodeId to, uint64_t id, const Result<Bytes>& answer);
   void Fail(uint64_t id, Error error);
+  void Finish(Pending pending, Result<Bytes> answer);
 
   static constexpr size_t kNumbers = 8;
 
@@ -76,6 +86,7 @@ class Calls {
   std::array<Handler, kNumbers> handlers_;
   std::array<NoticeHandler, kNumbers> notice_handlers_;
   std::map<uint64_t, Pending> pending_;
+  Observer observer_;
   uint64_t next_ = 1;
 };
 

@@ -170,7 +170,9 @@ Status Links::Send(NodeId to, Lane lane, const ByteChain& frame) {
     return {};
   }
   counters_.frames_dropped.fetch_add(1, std::memory_order_relaxed);
-  return FromAbi(status, "node " + std::to_string(to.value));
+  Error error = FromAbi(status, "node " + std::to_string(to.value));
+  if (options_.on_dropped) options_.on_dropped(lane, error.code);
+  return error;
 }
 
 size_t Links::OnHelloAsked(void* out, size_t cap) {

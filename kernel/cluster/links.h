@@ -51,11 +51,12 @@ class Links {
  public:
   struct Options {
     NodeId self;
-    std::vector<Executor*> shards;             // [0] is home; they outlive the links
-    std::function<ShardId(GroupId)> shard_of;  // any thread
-    Hello hello;                               // cluster_id may be set later
-    uint64_t backlog_bytes_max = 64ull << 20;  // received and not yet taken by a shard; beyond it the peers wait
-    size_t frame_bytes = 1 << 20;              // a frame that grows beyond this leaves at once
+    std::vector<Executor*> shards;                    // [0] is home; they outlive the links
+    std::function<ShardId(GroupId)> shard_of;         // any thread
+    Hello hello;                                      // cluster_id may be set later
+    uint64_t backlog_bytes_max = 64ull << 20;         // received and not yet taken by a shard; beyond it the peers wait
+    size_t frame_bytes = 1 << 20;                     // a frame that grows beyond this leaves at once
+    std::function<void(Lane, ErrorCode)> on_dropped;  // a frame could not be sent; any thread; may be empty
   };
 
   Links(Options options, LinkEvents& events);

@@ -43,6 +43,9 @@ const std::vector<double>& BoundsFor(const std::string& unit) {
                                                0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30,    60};
   static const std::vector<double> kBytes = {0x1p8,  0x1p10, 0x1p12, 0x1p14, 0x1p16, 0x1p18,
                                              0x1p20, 0x1p22, 0x1p24, 0x1p26, 0x1p28, 0x1p30};
+  static const std::vector<double> kMilliseconds = {0.1, 0.25, 0.5, 1,    2.5,  5,    10,    25,    50,
+                                                    100, 250,  500, 1000, 2500, 5000, 10000, 30000, 60000};
+  if (unit == "ms") return kMilliseconds;
   return unit == "bytes" ? kBytes : kSeconds;
 }
 

@@ -32,13 +32,14 @@ enum class MetricKind : int32_t {
 // same series).
 class Metric {
  public:
-  // `unit` "bytes" has buckets from 256 B to 1 GiB, every other 100 us to 60 s (in seconds).
+  // `unit` "bytes" has buckets from 256 B to 1 GiB, every other 100 us to 60 s: "ms" in milliseconds, the rest in
+  // seconds.
   Metric(MetricKind kind, const std::string& unit, Labels labels);
 
   void Add(double value);  // counter (value >= 0), gauge
   void Increment() { Add(1); }
   void Set(double value);      // gauge
-  void Observe(double value);  // histogram: seconds or bytes
+  void Observe(double value);  // histogram, in its unit
   // Counter, gauge; histogram: the sum.
   double value() const {
     return static_cast<double>(whole_.load(std::memory_order_relaxed)) + value_.load(std::memory_order_relaxed);

@@ -155,6 +155,7 @@ Status Node::Impl::MakeBroker() {
   environment.random_id = &RandomTopicId;
   environment.random_seed = [](GroupId) { return RandomValue<uint64_t>() | 1; };
   environment.on_fatal = [this](const Error& error) { Fail(kExitSoftware, error.message); };
+  environment.metrics = &metrics;
   environment.software = "chronik " CHRONIK_VERSION;
   environment.life = identity.life;
   if (store->durable()) {

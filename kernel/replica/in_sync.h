@@ -33,6 +33,11 @@ class InSyncReplicas {
   bool Look(Instant now, LogIndex last_index, const std::vector<raft::PeerStatus>& followers);
   // The followers in it, ascending; the leader itself always is one more.
   const std::vector<ReplicaId>& followers() const { return in_sync_; }
+  // How long ago, as of the last look, the follower had everything.
+  Duration LagOf(ReplicaId follower) const {
+    const auto known = known_.find(follower);
+    return known == known_.end() ? Duration(0) : looked_ - known->second.caught_up;
+  }
 
  private:
   struct Follower {

@@ -24,8 +24,23 @@ void Replica::SendRaft(raft::Message message) {
   if (request == nullptr || (request->entries.empty() && request->read_through == LogIndex{}))
     return Send(to, RaftMessage{std::move(message)});
   RaftMessage out{std::move(message)};
-  if (FillFromCache(out)) return Send(to, std::move(out));
+  if (FillFromCache(out)) return SendEntries(std::move(out));
   ReadBodies(std::move(out));
+}
+
+void Replica::SendEntries(RaftMessage out) {
+  constexpr std::chrono::seconds kGivenUp{10};  // the request or its answer was lost
+  const Instant now = executor_.Now();
+  const ReplicaId to = out.message.to;
+  if ((!watched_ || now - watched_->sent > kGivenUp) && !out.entries.empty())
+    watched_ = Watched{to, out.entries.back().meta.index, now};
+  Send(to, std::move(out));
+}
+
+void Replica::NoteRoundTrip(ReplicaId from, const raft::AppendResponse& response) {
+  if (!watched_ || watched_->peer != from || response.rejected || response.match < watched_->through) return;
+  machine_.OnRoundTrip(executor_.Now() - watched_->sent);
+  watched_.reset();
 }
 
 // False: the first of its entries is not cached.
@@ -132,6 +147,8 @@ void Replica::OnRaftMessage(RaftMessage in) {
     }
   } else {
     in.entries.clear();
+    if (const auto* response = std::get_if<raft::AppendResponse>(&in.message.body))
+      NoteRoundTrip(in.message.from, *response);
   }
   incoming_ = std::move(in.entries);
   out_.Clear();

@@ -151,6 +151,12 @@ class Replica {
     log::DoneCallback done;
   };
   using Waiters = std::deque<Waiter>;
+  // An AppendRequest whose answer is awaited, for StateMachine::OnRoundTrip.
+  struct Watched {
+    ReplicaId peer;
+    LogIndex through;
+    Instant sent;
+  };
   // A snapshot that a follower pulls.
   struct Served {
     Bytes bytes;
@@ -201,6 +207,8 @@ class Replica {
   // messages.cc
   void Send(ReplicaId to, decltype(PeerMessage::body) body);
   void SendRaft(raft::Message message);
+  void SendEntries(RaftMessage out);
+  void NoteRoundTrip(ReplicaId from, const raft::AppendResponse& response);
   bool FillFromCache(RaftMessage& out) const;
   void ReadBodies(RaftMessage out);
   void SendWhatWasRead(RaftMessage out, std::vector<log::Entry> read);
@@ -255,6 +263,8 @@ class Replica {
   raft::SnapshotPull pull_;
   std::vector<uint8_t> pulled_;  // its bytes so far
   std::optional<Checkpoint> to_install_;
+  Instant installing_since_{};
+  std::optional<Watched> watched_;
   std::map<ReplicaId, Served> served_;
   LogIndex truncate_to_;  // 0: nothing is to be truncated
   log::DoneCallback truncated_;

@@ -81,6 +81,7 @@ void Replica::OnSnapshotChunk(ReplicaId from, const SnapshotChunk& chunk) {
 void Replica::InstallPulled() {
   if (refused_ || failed_ || closing_) return to_install_.reset();
   checkpoint_in_flight_ = true;
+  installing_since_ = executor_.Now();
   to_install_->pulled = !CHRONIK_MUTANT(pulled_flag_lost);
   ++operations_;
   store_.Checkpoint(options_.shard, handle_, EncodeCheckpoint(*to_install_),
@@ -107,6 +108,7 @@ void Replica::OnPulledIsDurable() {
     high_watermark_ = to_install_->next_offset;
     applied_bytes_ = 0;
     machine_.OnHighWatermark(high_watermark_);
+    machine_.OnSnapshotInstalled(to_install_->state.size(), executor_.Now() - installing_since_);
   }
   const raft::InstallSnapshot& offer = pull_.offer();
   Step(raft::SnapshotReady{offer.last, offer.next_offset, offer.configuration});

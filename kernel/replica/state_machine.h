@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/base/bytes.h"
+#include "kernel/base/clock.h"
 #include "kernel/base/result.h"
 #include "kernel/log/entry.h"
 #include "kernel/raft/types.h"
@@ -31,6 +32,12 @@ class StateMachine {
   virtual void OnSoftState(const raft::SoftState& state) = 0;
   // This replica leads and has applied everything that earlier leaders committed: it may serve clients.
   virtual void OnReady() = 0;
+
+  // --- for metrics only
+  // A snapshot of that many bytes was pulled from a peer, and took so long to make durable and to restore.
+  virtual void OnSnapshotInstalled(uint64_t /*bytes*/, Duration /*took*/) {}
+  // A follower acknowledged entries so long after they were sent. A sample: one request at a time is watched.
+  virtual void OnRoundTrip(Duration /*took*/) {}
 };
 
 }  // namespace chronik::replica
