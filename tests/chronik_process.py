@@ -88,7 +88,7 @@ class Chronikd:
         self.port, self.http_port = free_ports(2)
         self.args = list(args)
         if "--check-plugins" not in self.args:
-            self.args += ["--check-plugins", "full"]  # a log store that breaks its contract fails every test
+            self.args += ["--check-plugins", "full"]  # a plugin that breaks its contract fails every test
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("CHRONIK_")} | (env or {})
         self.env["TSAN_OPTIONS"] = f'{self.env.get("TSAN_OPTIONS", "")}:log_path={races()}/race'
         self.prefix = list(prefix)

@@ -101,9 +101,9 @@ Specs PluginOptions() {
        .doc = "Loads plugins that offer a draft interface, which the next version may change or drop."},
       {.section = "plugins", .key = "checks", .type = kEnum, .default_text = "auto", .range = "",
        .choices = {"auto", "off", "report", "full"},
-       .doc = "Holds the log store's plugin to the rules of its interface (interfaces/ABI.md) in each call. `report` logs "
-              "and counts what it breaks, `full` ends the process too, `off` costs nothing; `auto`: `full` in a debug "
-              "build of the broker, otherwise `off`.",
+       .doc = "Holds every plugin to the rules of its interface (interfaces/ABI.md) in each call. `report` logs and counts "
+              "what it breaks, `full` ends the process too, `off` costs nothing; `auto`: `full` in a debug build of the "
+              "broker, otherwise `off`.",
        .flag = "check-plugins"},
       {.section = "plugins.log_store", .key = "plugin", .type = kString, .default_text = "log_wal", .range = "",
        .doc = "What stores the logs of the partitions."},

@@ -49,6 +49,7 @@ std::string NearestName(std::string_view name, const std::vector<std::string>& c
 }
 
 std::string Suggestion(std::string_view name, const std::vector<std::string>& candidates) {
+  if (std::find(candidates.begin(), candidates.end(), name) != candidates.end()) return "";
   const std::string nearest = NearestName(name, candidates);
   if (!nearest.empty()) return "; did you mean '" + nearest + "'?";
   if (candidates.empty()) return "";

@@ -137,6 +137,7 @@ TEST(Nearest, ToleratesTyposButNotOtherWords) {
   EXPECT_EQ(NearestName("x", {"a"}), "");
   EXPECT_EQ(NearestName(std::string(5000, 'a'), {std::string(5000, 'a')}), "");
   EXPECT_EQ(Suggestion("zzzzzz", {"shards", "listen"}), "; known: shards, listen");
+  EXPECT_EQ(Suggestion("listen", {"shards", "listen"}), "");
 }
 
 TEST(Environment, KubernetesServiceLinksAreNotOurs) {

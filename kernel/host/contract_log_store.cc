@@ -2,7 +2,6 @@
 #include "kernel/host/contract_log_store.h"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,34 +10,6 @@ namespace chronik::host {
 namespace {
 
 using Kind = ContractMonitor::Call::Kind;
-
-// An output struct of the caller's with a guard behind it: GEN-5.
-template <class T>
-class Guarded {
- public:
-  explicit Guarded(T* callers) : callers_(callers) {
-    if (callers == nullptr) return;
-    std::memcpy(static_cast<void*>(&space_.value), callers, std::min<size_t>(callers->struct_size, sizeof(T)));
-    std::memset(space_.guard, 0x5A, sizeof space_.guard);
-  }
-  T* get() { return callers_ == nullptr ? nullptr : &space_.value; }
-  void Return(ContractMonitor* monitor, const char* call) {
-    if (callers_ == nullptr) return;
-    const bool intact = std::all_of(std::begin(space_.guard), std::end(space_.guard), [](char c) { return c == 0x5A; });
-    if (!intact || space_.value.struct_size != callers_->struct_size) {
-      monitor->Violation("GEN-5", call, "wrote beyond the caller's struct_size, or changed it");
-      space_.value.struct_size = callers_->struct_size;
-    }
-    std::memcpy(static_cast<void*>(callers_), &space_.value, std::min<size_t>(callers_->struct_size, sizeof(T)));
-  }
-
- private:
-  T* const callers_;
-  struct {
-    T value;
-    char guard[64];
-  } space_{};
-};
 
 struct Ascending {
   void (*each)(void* ctx, uint64_t id) CHR_NX;
@@ -55,58 +26,6 @@ void EachGroup(void* ctx, uint64_t id) noexcept {
 }
 
 }  // namespace
-
-// Lives until the operation completed and the plugin gave back what it retained.
-class ContractLogStore::LentOwner : public chr_owner {
- public:
-  LentOwner(chr_owner* real, std::atomic<int64_t>* kept) : chr_owner{&Retain, &Release}, real_(real), kept_(kept) {}
-  void Drop() {
-    if (references_.fetch_sub(1) == 1) delete this;
-  }
-
- private:
-  static void Retain(chr_owner* owner) noexcept {
-    auto* me = static_cast<LentOwner*>(owner);
-    me->references_.fetch_add(1);
-    me->kept_->fetch_add(1);
-    me->real_->retain(me->real_);
-  }
-  static void Release(chr_owner* owner) noexcept {
-    auto* me = static_cast<LentOwner*>(owner);
-    me->kept_->fetch_sub(1);
-    me->real_->release(me->real_);
-    me->Drop();
-  }
-
-  chr_owner* const real_;
-  std::atomic<int64_t>* const kept_;
-  std::atomic<int64_t> references_{1};
-};
-
-// Holds back what the plugin says too early or twice.
-class ContractLogStore::Completion {
- public:
-  Completion(chr_done kernel, ContractMonitor* monitor, const char* call)
-      : kernel_(kernel), monitor_(monitor), call_(call) {}
-  chr_done Raw() {
-    return {[](void* ctx, uint64_t, chr_status status, chr_str message) noexcept {
-              static_cast<Completion*>(ctx)->Done(status, message);
-            },
-            this, 0};
-  }
-
- private:
-  void Done(chr_status status, chr_str message) {
-    if (monitor_->Inside()) monitor_->Violation("GEN-11", call_, "its completion came from inside the call");
-    if (done_.exchange(true)) return monitor_->Violation("GEN-18", call_, "its completion came twice");
-    kernel_.fn(kernel_.ctx, kernel_.tag, monitor_->FinalStatus(call_, status), message);
-  }
-
-  const chr_done kernel_;
-  ContractMonitor* const monitor_;
-  const char* const call_;
-  std::atomic<bool> done_{false};
-};
 
 struct ContractLogStore::Slots {
   static ContractLogStore* Me(void* self) { return static_cast<ContractLogStore*>(self); }
@@ -181,14 +100,8 @@ struct ContractLogStore::Slots {
   }
   static chr_status DestroyGroup(void* self, uint64_t id, chr_done done) noexcept {
     ContractLogStore* me = Me(self);
-    Completion* completion = nullptr;
-    {
-      const std::scoped_lock lock(me->mutex_);
-      me->completions_.push_back(std::make_unique<Completion>(done, me->monitor_, "destroy_group"));
-      completion = me->completions_.back().get();
-    }
-    const ContractMonitor::Call scope(me->monitor_, "destroy_group", Kind::kControl);
-    return me->monitor_->KnownStatus("destroy_group", me->real_.destroy_group(me->self_, id, completion->Raw()));
+    return me->completions_.Run("destroy_group", Kind::kControl, done,
+                                [&](chr_done mine) { return me->real_.destroy_group(me->self_, id, mine); });
   }
   static chr_status Submit(void* self, uint32_t lane, const chr_log_op* ops, size_t count, size_t* accepted) noexcept {
     return Me(self)->Submit(lane, ops, count, accepted);
@@ -216,7 +129,7 @@ const chr_log_store& ContractLogStore::Table() {
 }
 
 ContractLogStore::ContractLogStore(const chr_log_store& real, void* self, ContractMonitor* monitor)
-    : real_(real), self_(self), monitor_(monitor) {}
+    : real_(real), self_(self), monitor_(monitor), completions_(monitor) {}
 
 ContractLogStore::~ContractLogStore() {
   while (!operations_.empty()) Unregister(operations_.begin()->first);
@@ -252,24 +165,12 @@ void ContractLogStore::Stopped() {
     left = operations_.size() + reads_.size();
   }
   if (left > 0) monitor_->Violation("PLG-8", "stop", std::to_string(left) + " accepted operations have no completion");
+  completions_.Stopped();
 }
 
-void ContractLogStore::Destroyed() {
-  const int64_t kept = kept_.load();
-  if (kept == 0) return;
-  monitor_->Violation("GEN-17", "destroy",
-                      kept > 0 ? std::to_string(kept) + " references to buffers of the host were never released"
-                               : std::to_string(-kept) + " references were released that were never retained");
-}
+void ContractLogStore::Destroyed() { lent_.Destroyed(monitor_); }
 
 // --- submission ---
-
-chr_buf ContractLogStore::Lend(const chr_buf& buf, Operation* op) {
-  if (buf.owner == nullptr) return buf;
-  auto* owner = new LentOwner(buf.owner, &kept_);
-  op->lent.push_back(owner);
-  return {buf.data, buf.size, owner};
-}
 
 uint64_t ContractLogStore::Register(uint32_t lane, const chr_log_op& op) {
   const uint64_t id = next_id_++;
@@ -281,7 +182,7 @@ uint64_t ContractLogStore::Register(uint32_t lane, const chr_log_op& op) {
 void ContractLogStore::Unregister(uint64_t id) {
   const auto it = operations_.find(id);
   if (const auto order = order_.find(it->second.group); order != order_.end()) std::erase(order->second, id);
-  for (LentOwner* owner : it->second.lent) owner->Drop();
+  LentBuffers::Drop(&it->second.lent);
   operations_.erase(it);
 }
 
@@ -297,11 +198,11 @@ chr_status ContractLogStore::Submit(uint32_t lane, const chr_log_op* ops, size_t
       const uint64_t id = Register(lane, op);
       Operation& operation = operations_.at(id);
       op.tag = id;
-      op.blob = Lend(op.blob, &operation);
+      op.blob = lent_.Lend(op.blob, &operation.lent);
       entries.emplace_back(op.entries, op.entries + op.entry_count);
       for (chr_log_entry& entry : entries.back()) {
         bufs.emplace_back(entry.bufs, entry.bufs + entry.buf_count);
-        for (chr_buf& buf : bufs.back()) buf = Lend(buf, &operation);
+        for (chr_buf& buf : bufs.back()) buf = lent_.Lend(buf, &operation.lent);
         entry.bufs = bufs.back().data();
       }
       op.entries = entries.back().data();

@@ -5,14 +5,13 @@
 
 #include <chronik/log_store.h>
 
-#include <atomic>
 #include <deque>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "kernel/host/contract_monitor.h"
+#include "kernel/host/contract_parts.h"
 
 namespace chronik::host {
 
@@ -35,9 +34,7 @@ class ContractLogStore {
   void Destroyed();
 
  private:
-  struct Slots;      // the functions of the table
-  class LentOwner;   // counts what the plugin keeps of a lent buffer
-  class Completion;  // a chr_done on its way to the kernel
+  struct Slots;  // the functions of the table
   struct Operation {
     uint64_t kernel_tag;
     chr_log_group* group;
@@ -45,7 +42,7 @@ class ContractLogStore {
     bool barrier;
     bool accepted;
     bool must_fail;  // an operation of its group before it failed
-    std::vector<LentOwner*> lent;
+    std::vector<LentBuffers::Owner*> lent;
   };
 
   chr_status Submit(uint32_t lane, const chr_log_op* ops, size_t count, size_t* accepted);
@@ -58,7 +55,6 @@ class ContractLogStore {
   void OnRead(uint32_t lane, uint64_t id, chr_status status, chr_log_slice slice, chr_str message);
   bool MayDeliver(const char* call);
   void CheckSlice(const char* call, chr_status status, const chr_log_slice& slice);
-  chr_buf Lend(const chr_buf& buf, Operation* op);
 
   const chr_log_store real_;
   void* const self_;
@@ -72,8 +68,8 @@ class ContractLogStore {
   std::map<uint64_t, Operation> operations_;              // in flight, by the tag that the plugin was given
   std::map<chr_log_group*, std::deque<uint64_t>> order_;  // of a group, as submitted
   std::map<uint64_t, uint64_t> reads_;                    // pending: the kernel's tag by ours
-  std::vector<std::unique_ptr<Completion>> completions_;
-  std::atomic<int64_t> kept_{0};  // references to lent buffers that the plugin has not given back
+  LentBuffers lent_;
+  Completions completions_;
 };
 
 }  // namespace chronik::host

@@ -10,7 +10,7 @@
 #include <condition_variable>
 #include <set>
 
-#include "kernel/base/log.h"
+#include "kernel/host/contract_test_support.h"
 #include "kernel/host/plugin_host.h"
 #include "kernel/host/plugin_test_support.h"
 
@@ -21,35 +21,8 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::mutex g_log_mutex;
-std::string g_log;
-
-class ManualClock final : public Clock {
- public:
-  Instant Now() const override { return Instant(Duration(now_ns.load())); }
-  WallTime WallNow() const override { return WallTime(std::chrono::milliseconds(0)); }
-  std::atomic<int64_t> now_ns{0};
-};
-
-// Bytes that count how often they are held.
-struct Bytes : chr_owner {
-  Bytes() : chr_owner{&Retain, &Release} {}
-  static void Retain(chr_owner* owner) noexcept { ++static_cast<Bytes*>(owner)->held; }
-  static void Release(chr_owner* owner) noexcept { --static_cast<Bytes*>(owner)->held; }
-  std::atomic<int> held{0};
-};
-
-class ContractLogStoreTest : public testing::Test {
+class ContractLogStoreTest : public ContractTest {
  protected:
-  ContractLogStoreTest() {
-    SetLogSink([](LogLevel, const char*, int, std::string_view text) {
-      const std::scoped_lock lock(g_log_mutex);
-      g_log += std::string(text) + "\n";
-    });
-    g_log.clear();
-  }
-  ~ContractLogStoreTest() override { SetLogSink(nullptr); }
-
   // An instance with that lie behind the checks, up to what its start answers.
   void Start(const std::string& lie, CheckLevel level = CheckLevel::kReport) {
     const auto plugin = LoadPlugin({FixtureDirectory(), true}, "fixture_liar");
@@ -57,8 +30,8 @@ class ContractLogStoreTest : public testing::Test {
     auto created = PluginInstance::Create(*plugin, CHR_LOG_STORE_1, services_, {"log_store", {{"lie", lie}}, {}});
     ASSERT_TRUE(created.ok()) << created.error();
     instance_ = *std::move(created);
-    monitor_ = std::make_unique<ContractMonitor>((*plugin)->id, level, &metrics_, &clock_);
-    checked_ = std::make_unique<ContractLogStore>(*(*plugin)->log_store_table, instance_->self(), monitor_.get());
+    checks_ = std::make_unique<ContractMonitor>((*plugin)->id, level, &metrics_, &clock_);
+    checked_ = std::make_unique<ContractLogStore>(*(*plugin)->log_store_table, instance_->self(), checks_.get());
     sink_.struct_size = sizeof sink_;
     sink_.ctx = this;
     sink_.on_complete = [](void* ctx, uint32_t lane, const chr_log_cqe* cqes, size_t count, chr_str) noexcept {
@@ -118,12 +91,8 @@ class ContractLogStoreTest : public testing::Test {
     }
     EXPECT_THAT(Log(), HasSubstr(text));
   }
-  static std::string Log() {
-    const std::scoped_lock lock(g_log_mutex);
-    return g_log;
-  }
   static std::string Broke(const std::string& rule, const std::string& call) {
-    return "PLUGIN_MISBEHAVING: plugin chronik.fixture.liar broke rule " + rule + " in " + call + ": ";
+    return ContractTest::Broke(rule, call, "chronik.fixture.liar");
   }
   // The whole life of an instance that takes two appends.
   std::string LogOfAppends(const std::string& lie) {
@@ -134,17 +103,15 @@ class ContractLogStoreTest : public testing::Test {
     return Log();
   }
 
-  ManualClock clock_;
-  MetricsRegistry metrics_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<uint64_t> completed_;
-  Bytes bytes_;
+  CountedBytes bytes_;
   TaskPool tasks_;
   HostServices services_{&clock_, &metrics_, &tasks_, {}};
   const chr_log_store& table_ = ContractLogStore::Table();
   chr_log_sink sink_{};
-  std::unique_ptr<ContractMonitor> monitor_;
+  std::unique_ptr<ContractMonitor> checks_;
   std::unique_ptr<ContractLogStore> checked_;
   std::unique_ptr<PluginInstance> instance_;
 };
@@ -190,7 +157,7 @@ TEST_F(ContractLogStoreTest, TheWrongLaneIsNamedAndPutRight) {
 
 TEST_F(ContractLogStoreTest, AnUnknownStatusIsNamed) {
   EXPECT_THAT(LogOfAppends("cqe_status"), HasSubstr(Broke("GEN-12", "on_complete") + "the status -99"));
-  g_log.clear();
+  ClearLog();
   Start("unknown_status");
   Open(1, CHR_E_INTERNAL);
   EXPECT_THAT(Log(), HasSubstr(Broke("GEN-12", "open_group") + "the status -77"));
@@ -279,17 +246,17 @@ TEST_F(ContractLogStoreTest, UseAfterStopIsTheHostsMistake) {
 TEST_F(ContractLogStoreTest, SlowAndStuckCallsAreNamed) {
   Start("none");
   {
-    const ContractMonitor::Call call(monitor_.get(), "submit", ContractMonitor::Call::Kind::kIo);
+    const ContractMonitor::Call call(checks_.get(), "submit", ContractMonitor::Call::Kind::kIo);
     clock_.now_ns += 11'000'000;
   }
   EXPECT_THAT(Log(), HasSubstr("PLUGIN_SLOW: plugin chronik.fixture.liar, rule GEN-8, submit took 11 ms"));
   {
-    const ContractMonitor::Call call(monitor_.get(), "open_group", ContractMonitor::Call::Kind::kControl);
+    const ContractMonitor::Call call(checks_.get(), "open_group", ContractMonitor::Call::Kind::kControl);
     clock_.now_ns += 59'000'000'000;
-    monitor_->ReportStuckCalls();
+    checks_->ReportStuckCalls();
     EXPECT_THAT(Log(), testing::Not(HasSubstr("GEN-7")));
     clock_.now_ns += 2'000'000'000;
-    monitor_->ReportStuckCalls();
+    checks_->ReportStuckCalls();
     EXPECT_THAT(Log(), HasSubstr("rule GEN-7, open_group has not returned for 61000 ms"));
   }
   End();
@@ -297,8 +264,8 @@ TEST_F(ContractLogStoreTest, SlowAndStuckCallsAreNamed) {
 
 TEST_F(ContractLogStoreTest, ControlCallsThatOverlapAreTheHostsMistake) {
   Start("none");
-  const ContractMonitor::Call one(monitor_.get(), "open_group", ContractMonitor::Call::Kind::kControl);
-  const ContractMonitor::Call two(monitor_.get(), "close_group", ContractMonitor::Call::Kind::kControl);
+  const ContractMonitor::Call one(checks_.get(), "open_group", ContractMonitor::Call::Kind::kControl);
+  const ContractMonitor::Call two(checks_.get(), "close_group", ContractMonitor::Call::Kind::kControl);
   EXPECT_THAT(Log(), HasSubstr("HOST_MISBEHAVING: this broker broke rule GEN-7 in close_group"));
   End();
 }

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include "kernel/host/plugin_descriptor.h"
@@ -66,6 +67,15 @@ Status CheckPin(const fs::path& file, const std::string& pin, bool required) {
   return {};
 }
 
+// What dlerror said, out of what Boost.DLL makes of it.
+std::string SystemsReason(std::string_view text) {
+  constexpr std::string_view kBefore = "dlerror system message: ";
+  const size_t begin = text.find(kBefore);
+  const size_t end = text.rfind(')');
+  if (begin == text.npos || end == text.npos || end < begin) return std::string(text);
+  return std::string(text.substr(begin + kBefore.size(), end - begin - kBefore.size()));
+}
+
 // RTLD_NOW: a symbol that is missing shows now, not in the first rare call. Kept for ever: unloading code that may
 // still run is how plugin hosts crash.
 Result<chr_plugin_main_fn> LoadMain(const fs::path& file) {
@@ -79,7 +89,8 @@ Result<chr_plugin_main_fn> LoadMain(const fs::path& file) {
     loaded->push_back(std::move(library));
     return main;
   } catch (const std::exception& e) {
-    return Refuse(file, std::string("cannot be loaded: ") + e.what());
+    return Refuse(file, "cannot be loaded: " + SystemsReason(e.what()) +
+                            "; install what it needs, or get a build of it for this system");
   }
 }
 

@@ -16,7 +16,6 @@ namespace {
 // sysexits.h: what supervisors know.
 constexpr int kExitIoError = 74;
 constexpr int kExitSoftware = 70;
-constexpr std::chrono::seconds kPluginStop{10};
 #ifdef CHRONIK_DEBUG_BUILD
 constexpr bool kDebugBuild = true;
 #else
@@ -90,7 +89,10 @@ Status Node::Impl::StartExporter() {
   auto created = host::PluginInstance::Create(plugin->second, CHR_METRICS_EXPORTER_1, services, std::move(instance));
   if (!created.ok()) return created.error();
   exporter = *std::move(created);
-  return exporter->Start(metrics.source());
+  auto table = plugin->second->metrics_exporter();
+  if (!table.ok()) return table.error();
+  Check(*table, *exporter, &exporter_checks);
+  return StartPlugin(*exporter, metrics.source(), &exporter_checks);
 }
 
 Status Node::Impl::StartStore() {
@@ -103,37 +105,31 @@ Status Node::Impl::StartStore() {
                                               InstanceOf(setup.settings.log_store));
   if (!created.ok()) return created.error();
   store_plugin = *std::move(created);
-  CHRONIK_RETURN_IF_ERROR(AttachStore(*table));
+  Check(*table, *store_plugin, &store_checks);
+  CHRONIK_RETURN_IF_ERROR(store_checks.layer ? store->Attach(host::ContractLogStore::Table(), store_checks.layer.get())
+                                             : store->Attach(*table, store_plugin->self()));
   if (!store->durable() && !setup.settings.allow_volatile_log_store) {
     return Error{ErrorCode::kConfig, "plugins.log_store: '" + setup.settings.log_store.plugin +
                                          "' forgets everything at a restart; if that is wanted, set "
                                          "plugins.allow_volatile_log_store = true"};
   }
-  if (!checked_store) return store_plugin->Start(store->sink());
-  const host::ContractMonitor::Call call(store_monitor.get(), "start", host::ContractMonitor::Call::Kind::kControl);
-  return store_plugin->Start(checked_store->WrapSink(store->sink()));
+  return StartPlugin(*store_plugin, store->sink(), &store_checks);
 }
 
-// The plugin's table itself, or one that checks each call.
-Status Node::Impl::AttachStore(const chr_log_store& table) {
-  std::string checks = setup.settings.plugin_checks;
-  if (checks == "auto") checks = kDebugBuild ? "full" : "off";
-  if (checks == "off") return store->Attach(table, store_plugin->self());
-  const auto level = checks == "full" ? host::CheckLevel::kFull : host::CheckLevel::kReport;
-  store_monitor = std::make_unique<host::ContractMonitor>(store_plugin->plugin().id, level, &metrics, control.get());
-  checked_store = std::make_unique<host::ContractLogStore>(table, store_plugin->self(), store_monitor.get());
+std::string Node::Impl::CheckLevel() const {
+  const std::string& level = setup.settings.plugin_checks;
+  return level != "auto" ? level : kDebugBuild ? "full" : "off";
+}
+
+void Node::Impl::BeginChecks(const host::PluginInstance& instance, std::unique_ptr<host::ContractMonitor>* monitor,
+                             uint64_t* stuck_timer) {
+  const std::string level = CheckLevel();
+  *monitor = std::make_unique<host::ContractMonitor>(
+      instance.plugin().id, level == "full" ? host::CheckLevel::kFull : host::CheckLevel::kReport, &metrics,
+      control.get());
   constexpr std::chrono::seconds kLookAgain{1};
-  stuck_timer = tasks.Schedule(kLookAgain, kLookAgain, [this] { store_monitor->ReportStuckCalls(); });
-  CHRONIK_LOG(kInfo) << "plugin " << store_plugin->plugin().id << " is held to its contract, level " << checks;
-  return store->Attach(host::ContractLogStore::Table(), checked_store.get());
-}
-
-void Node::Impl::StopStore() {
-  const Status stopped = store_plugin->Stop(kPluginStop);
-  if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
-  store_stopped = stopped.ok();
-  tasks.Cancel(stuck_timer);
-  if (checked_store && store_stopped) checked_store->Stopped();
+  *stuck_timer = tasks.Schedule(kLookAgain, kLookAgain, [seen = monitor->get()] { seen->ReportStuckCalls(); });
+  CHRONIK_LOG(kInfo) << "plugin " << instance.plugin().id << " is held to its contract, level " << level;
 }
 
 Status Node::Impl::MakeBroker() {
@@ -206,7 +202,11 @@ void Node::Impl::Summary() const {
   if (exporter) {
     char where[128] = "";
     const auto table = setup.plugins.at("metrics_exporter")->metrics_exporter();
-    if (table.ok() && table->bound_address(exporter->self(), where, sizeof where) >= 0) {
+    const auto* checked = exporter_checks.layer.get();
+    const bool listens = checked != nullptr
+                             ? checked->table().bound_address(exporter_checks.layer.get(), where, sizeof where) >= 0
+                             : table.ok() && table->bound_address(exporter->self(), where, sizeof where) >= 0;
+    if (listens) {
       CHRONIK_LOG(kInfo) << "HTTP: http://" << where << "/metrics, /livez, /readyz";
     }
   }
@@ -285,26 +285,17 @@ void Node::Stop() {
       ::_exit(n.exit_code.load() != 0 ? n.exit_code.load() : kExitSoftware);
     }
   }
-  if (n.transport) {
-    const Status stopped = n.transport->Stop(kPluginStop);
-    if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
-  }
-  if (n.store_plugin) {
-    n.StopStore();
-  }
-  if (n.exporter) {
-    const Status stopped = n.exporter->Stop(kPluginStop);
-    if (!stopped.ok()) CHRONIK_LOG(kWarn) << stopped.error();
-  }
+  if (n.transport) n.StopPlugin(*n.transport, &n.transport_checks);
+  if (n.store_plugin) n.StopPlugin(*n.store_plugin, &n.store_checks);
+  if (n.exporter) n.StopPlugin(*n.exporter, &n.exporter_checks);
   for (const auto& shard : n.shards) shard->Stop();
   if (n.control) n.control->Stop();
   if (n.admin_thread) n.admin_thread->Stop();  // last: others answer to it
   n.server.reset();
-  n.transport.reset();
+  Impl::DestroyPlugin(&n.transport, n.transport_checks);
   n.broker.reset();
-  n.store_plugin.reset();
-  if (n.checked_store && n.store_stopped) n.checked_store->Destroyed();
-  n.exporter.reset();
+  Impl::DestroyPlugin(&n.store_plugin, n.store_checks);
+  Impl::DestroyPlugin(&n.exporter, n.exporter_checks);
 }
 
 }  // namespace chronik::main

@@ -54,8 +54,12 @@ Status Node::Impl::StartTransport() {
   if (!created.ok()) return created.error();
   transport = *std::move(created);
   cluster::Links& links = *broker->links();
-  CHRONIK_RETURN_IF_ERROR(links.Attach(*table, transport->self(), setup.settings.broker.message_bytes_max));
-  CHRONIK_RETURN_IF_ERROR(transport->Start(links.sink()));
+  Check(*table, *transport, &transport_checks);
+  const uint64_t message_bytes_max = setup.settings.broker.message_bytes_max;
+  CHRONIK_RETURN_IF_ERROR(transport_checks.layer ? links.Attach(host::ContractTransport::Table(),
+                                                                transport_checks.layer.get(), message_bytes_max)
+                                                 : links.Attach(*table, transport->self(), message_bytes_max));
+  CHRONIK_RETURN_IF_ERROR(StartPlugin(*transport, links.sink(), &transport_checks));
   for (const auto& [peer, address] : broker->settings().peer_addresses)
     CHRONIK_RETURN_IF_ERROR(links.SetPeer(peer, address));
   return {};

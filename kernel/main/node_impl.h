@@ -18,6 +18,8 @@
 #include "kernel/base/log.h"
 #include "kernel/broker/local_broker.h"
 #include "kernel/host/contract_log_store.h"
+#include "kernel/host/contract_metrics_exporter.h"
+#include "kernel/host/contract_transport.h"
 #include "kernel/host/metrics.h"
 #include "kernel/host/plugin_instance.h"
 #include "kernel/host/tasks.h"
@@ -30,8 +32,19 @@
 
 namespace chronik::main {
 
+inline constexpr std::chrono::seconds kPluginStop{10};
+
 // node_cluster.cc: who is in the cluster, and the pace of Raft.
 void SetClusterSettings(const config::Settings& from, broker::Settings& to);
+
+// The layer that holds one instance to its contract; empty where nothing is checked.
+template <class Layer>
+struct Checked {
+  std::unique_ptr<host::ContractMonitor> monitor;
+  std::unique_ptr<Layer> layer;
+  uint64_t stuck_timer = 0;
+  bool stopped = false;
+};
 
 struct Node::Impl {
   explicit Impl(Setup s) : setup(std::move(s)) {
@@ -50,14 +63,13 @@ struct Node::Impl {
   host::HostServices services;
   std::vector<std::unique_ptr<server::Shard>> shards;
   std::unique_ptr<server::Shard> control;  // may block
+  // The plugins behind their contracts, if plugins.checks says so; outlive the instances.
+  Checked<host::ContractMetricsExporter> exporter_checks;
+  Checked<host::ContractTransport> transport_checks;
+  Checked<host::ContractLogStore> store_checks;
   std::unique_ptr<host::PluginInstance> exporter;
   std::unique_ptr<host::PluginInstance> transport;  // of a node of a cluster
   std::unique_ptr<log::LogStore> store;
-  // The store behind its contract, if plugins.checks says so; outlive the instance.
-  std::unique_ptr<host::ContractMonitor> store_monitor;
-  std::unique_ptr<host::ContractLogStore> checked_store;
-  uint64_t stuck_timer = 0;
-  bool store_stopped = false;
   std::unique_ptr<host::PluginInstance> store_plugin;
   std::unique_ptr<broker::LocalBroker> broker;
   std::unique_ptr<api::Services> api;
@@ -84,8 +96,6 @@ struct Node::Impl {
   void StartThreads();
   Status StartExporter();
   Status StartStore();
-  Status AttachStore(const chr_log_store& table);
-  void StopStore();
   Status MakeBroker();
   Status StartTransport();
   Status StartAdmin();
@@ -93,6 +103,39 @@ struct Node::Impl {
   void HandOver();
   void Summary() const;
   host::InstanceSettings InstanceOf(const config::PluginSettings& settings) const;
+
+  // "off", "report" or "full"
+  std::string CheckLevel() const;
+  void BeginChecks(const host::PluginInstance& instance, std::unique_ptr<host::ContractMonitor>* monitor,
+                   uint64_t* stuck_timer);
+  // Puts the layer in place, if there shall be one.
+  template <class Layer, class Table>
+  void Check(const Table& table, const host::PluginInstance& instance, Checked<Layer>* checked) {
+    if (CheckLevel() == "off") return;
+    BeginChecks(instance, &checked->monitor, &checked->stuck_timer);
+    checked->layer = std::make_unique<Layer>(table, instance.self(), checked->monitor.get());
+  }
+  // Starts it with the kernel's sink, or with the one of the layer.
+  template <class Layer, class Sink>
+  static Status StartPlugin(host::PluginInstance& instance, const Sink* sink, Checked<Layer>* checked) {
+    if (!checked->layer) return instance.Start(sink);
+    const host::ContractMonitor::Call call(checked->monitor.get(), "start",
+                                           host::ContractMonitor::Call::Kind::kControl);
+    return instance.Start(checked->layer->WrapSink(sink));
+  }
+  template <class Layer>
+  void StopPlugin(host::PluginInstance& instance, Checked<Layer>* checked) {
+    const Status status = instance.Stop(kPluginStop);
+    if (!status.ok()) CHRONIK_LOG(kWarn) << status.error();
+    checked->stopped = status.ok();
+    tasks.Cancel(checked->stuck_timer);
+    if (checked->layer && checked->stopped) checked->layer->Stopped();
+  }
+  template <class Layer>
+  static void DestroyPlugin(std::unique_ptr<host::PluginInstance>* instance, const Checked<Layer>& checked) {
+    instance->reset();
+    if (checked.layer && checked.stopped) checked.layer->Destroyed();
+  }
 };
 
 }  // namespace chronik::main

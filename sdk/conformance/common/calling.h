@@ -36,16 +36,17 @@ inline chr_error BlankError() {
   return err;
 }
 
-// Waits for a chr_done.
+// A chr_done and what came of it. Must outlive the operation.
 class DoneWaiter {
  public:
   chr_done Raw() {
-    return {[](void* ctx, uint64_t, chr_status status, chr_str) noexcept {
+    return {[](void* ctx, uint64_t, chr_status status, chr_str message) noexcept {
               auto* me = static_cast<DoneWaiter*>(ctx);
               if (in_call > 0) Breach("GEN-18: a chr_done was called from inside a call of the host");
               const std::scoped_lock lock(me->mutex_);
               if (me->status_) Breach("GEN-18: a chr_done was called twice");
               me->status_ = status;
+              me->message_.assign(message.data, message.size);
               me->changed_.notify_all();
             },
             this, 0};
@@ -62,11 +63,20 @@ class DoneWaiter {
     }
     return *status_;
   }
+  bool IsComplete() {
+    const std::scoped_lock lock(mutex_);
+    return status_.has_value();
+  }
+  std::string message() {
+    const std::scoped_lock lock(mutex_);
+    return message_;
+  }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<chr_status> status_;
+  std::string message_;
 };
 
 }  // namespace chronik_conformance

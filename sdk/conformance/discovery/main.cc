@@ -2,7 +2,7 @@
 // chronik-discovery-conformance: holds any discovery plugin to chronik/discovery.h.
 #include <gtest/gtest.h>
 
-#include "sdk/conformance/plugin_under_test.h"
+#include "sdk/conformance/common/kit.h"
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);

@@ -11,7 +11,7 @@
 #include <chronik/discovery.h>
 #include <chronik/sdk/testing/fake_host.h>
 
-#include "sdk/conformance/plugin_under_test.h"
+#include "sdk/conformance/common/kit.h"
 
 namespace chronik_conformance {
 

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sdk/conformance/common/kit_child.h"
 #include "sdk/conformance/log_store/appender.h"
 #include "sdk/conformance/log_store/history.h"
 #include "sdk/conformance/log_store/options.h"
@@ -28,7 +29,7 @@ using std::chrono::steady_clock;
 
 // Lets a child append for a while and kills it. Positions never go back.
 void CrashOnce(const std::string& dir, std::mt19937_64& random, Positions& positions) {
-  Child child("append", dir, positions.completed);
+  KitChild child(ChildFlags("append", dir, positions.completed));
   positions.submitted = positions.completed;
   auto deadline = steady_clock::now() + std::chrono::seconds(60);  // until it has started
   bool first = true;

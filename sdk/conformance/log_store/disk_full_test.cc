@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sdk/conformance/common/kit_child.h"
 #include "sdk/conformance/log_store/instance.h"
 #include "sdk/conformance/log_store/options.h"
 #include "sdk/conformance/log_store/process.h"
@@ -118,7 +119,7 @@ namespace {
 TEST(FullDisk, AppendsFailReadsGoOnAndSpaceHelps) {
   if (!Instance().durable()) GTEST_SKIP() << "the store is volatile";
   const sdk::testing::TempDir dir;
-  Child child("full-disk", dir.path(), {});
+  KitChild child(ChildFlags("full-disk", dir.path(), {}));
   Report report{};
   const bool answered = child.Next(&report, std::chrono::steady_clock::now() + std::chrono::seconds(90));
   if (!answered) child.Kill();

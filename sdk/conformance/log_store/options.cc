@@ -2,38 +2,18 @@
 // The command line of the suite.
 #include "sdk/conformance/log_store/options.h"
 
-#include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <optional>
+#include <algorithm>
+#include <string>
 #include <string_view>
 
 namespace chronik_conformance {
 namespace {
 
-[[noreturn]] void Usage(const std::string& why) {
-  std::fprintf(stderr,
-               "%s\nusage: chronik-log-store-conformance --plugin PATH [--option KEY=VALUE]... [--seed N]\n"
-               "         [--crash-rounds N] [--full-disk-mib N] [--gtest_filter=...]\n",
-               why.c_str());
-  std::exit(2);
-}
-
-uint64_t Number(std::string_view flag, std::string_view text) {
-  uint64_t number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code != std::errc() || end != text.data() + text.size()) {
-    Usage(std::string(flag) + " wants a number, not '" + std::string(text) + "'");
-  }
-  return number;
-}
-
 std::vector<uint64_t> Numbers(std::string_view flag, std::string_view text) {
   std::vector<uint64_t> numbers;
   while (!text.empty()) {
     const size_t comma = std::min(text.find(','), text.size());
-    numbers.push_back(Number(flag, text.substr(0, comma)));
+    numbers.push_back(NumberOf(flag, text.substr(0, comma)));
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return numbers;
@@ -48,37 +28,11 @@ SuiteOptions& Options() {
 
 void ParseOptions(int argc, char** argv) {
   SuiteOptions& options = Options();
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view flag = argv[i];
-    if (i + 1 == argc) {
-      Usage(std::string(flag) + ": unknown, or its value is missing");
-    }
-    const std::string value = argv[++i];
-    if (flag == "--plugin") {
-      options.plugin = std::filesystem::absolute(value);
-    } else if (flag == "--option") {
-      const size_t equals = value.find('=');
-      if (equals == std::string::npos) Usage("--option wants KEY=VALUE");
-      options.plugin_options[value.substr(0, equals)] = value.substr(equals + 1);
-    } else if (flag == "--seed") {
-      options.seed = Number(flag, value);
-    } else if (flag == "--crash-rounds") {
-      options.crash_rounds = Number(flag, value);
-    } else if (flag == "--full-disk-mib") {
-      options.full_disk_mib = Number(flag, value);
-    } else if (flag == "--child") {
-      options.child = value;
-    } else if (flag == "--data-dir") {
-      options.data_dir = value;
-    } else if (flag == "--resume") {
-      options.resume = Numbers(flag, value);
-    } else {
-      Usage("unknown flag " + std::string(flag));
-    }
-  }
-  if (options.plugin.empty()) {
-    Usage("--plugin is required");
-  }
+  ParseKitFlags(
+      argc, argv, &options,
+      {{"--full-disk-mib", "N",
+        [&](const std::string& value) { options.full_disk_mib = NumberOf("--full-disk-mib", value); }},
+       {"--resume", nullptr, [&](const std::string& value) { options.resume = Numbers("--resume", value); }}});
 }
 
 }  // namespace chronik_conformance

@@ -3,23 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
+
+#include "sdk/conformance/common/kit_options.h"
 
 namespace chronik_conformance {
 
-struct SuiteOptions {
-  std::string plugin;
-  std::map<std::string, std::string> plugin_options;
-  uint64_t seed = 1;  // of the random tests; every failure prints the one it used
-  uint64_t crash_rounds = 20;
-  uint64_t full_disk_mib = 48;  // size of the small file system
-
-  // A child process (see process.h); empty in the suite itself.
-  std::string child;
-  std::string data_dir;
-  std::vector<uint64_t> resume;  // history position per group
+struct SuiteOptions : KitOptions {
+  uint64_t full_disk_mib = 48;   // size of the small file system
+  std::vector<uint64_t> resume;  // of a child (see process.h): history position per group
 };
 
 SuiteOptions& Options();

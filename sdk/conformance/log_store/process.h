@@ -2,9 +2,6 @@
 // Child processes of the suite: itself again with --child, reporting over a pipe, to be killed, traced or confined.
 #pragma once
 
-#include <sys/types.h>
-
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,25 +21,9 @@ enum class Verdict : uint64_t { kPassed = 1, kNotReached = 2, kStartRefused = 3,
 // In the child.
 void Send(Report::Kind kind, uint32_t group, uint64_t position);
 
-class Child {
- public:
-  // Runs this program as `--child part --data-dir dir --resume ...` with the plugin and options of the suite, behind
-  // `wrapper` (for example strace and its arguments) if there is one.
-  Child(const std::string& part, const std::string& data_dir, const std::vector<uint64_t>& resume,
-        std::vector<std::string> wrapper = {});
-  ~Child();  // kills it if it still runs
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  // The next report; false at the end of the pipe or at the deadline.
-  bool Next(Report* report, std::chrono::steady_clock::time_point deadline);
-  void Kill();
-  int Wait();  // the wait status
-
- private:
-  pid_t pid_ = -1;
-  int pipe_ = -1;
-};
+// The flags of a child that plays `part` on a store at `data_dir`.
+std::vector<std::string> ChildFlags(const std::string& part, const std::string& data_dir,
+                                    const std::vector<uint64_t>& resume);
 
 // The children's parts; each is what main runs and returns the exit status.
 int RunAppender();     // appends histories until it is killed

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sdk/conformance/common/kit_child.h"
 #include "sdk/conformance/log_store/appender.h"
 #include "sdk/conformance/log_store/options.h"
 #include "sdk/conformance/log_store/process.h"
@@ -89,9 +90,9 @@ namespace {
 
 // Returns the child's verdict.
 Verdict FailSync(int nth, const std::string& dir, Positions& positions) {
-  Child child("sync-failure", dir, {},
-              {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e",
-               "inject=fsync,fdatasync:error=EIO:when=" + std::to_string(nth)});
+  KitChild child(ChildFlags("sync-failure", dir, {}),
+                 {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e",
+                  "inject=fsync,fdatasync:error=EIO:when=" + std::to_string(nth)});
   Verdict verdict = Verdict::kFailed;
   Report report{};
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -11,8 +11,8 @@
 #include <chronik/sdk/testing/fake_host.h>
 #include <chronik/sdk/testing/http_client.h>
 
+#include "sdk/conformance/common/kit.h"
 #include "sdk/conformance/metrics_exporter/feed.h"
-#include "sdk/conformance/plugin_under_test.h"
 
 namespace chronik_conformance {
 

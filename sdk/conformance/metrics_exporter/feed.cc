@@ -6,7 +6,7 @@
 #include <deque>
 #include <utility>
 
-#include "sdk/conformance/plugin_under_test.h"
+#include "sdk/conformance/common/kit.h"
 
 namespace chronik_conformance {
 namespace {

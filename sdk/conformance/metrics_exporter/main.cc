@@ -2,7 +2,7 @@
 // chronik-metrics-exporter-conformance: holds any metrics exporter plugin to chronik/metrics_exporter.h.
 #include <gtest/gtest.h>
 
-#include "sdk/conformance/plugin_under_test.h"
+#include "sdk/conformance/common/kit.h"
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);

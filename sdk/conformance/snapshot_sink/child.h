@@ -3,11 +3,9 @@
 // killed.
 #pragma once
 
-#include <sys/types.h>
-
-#include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace chronik_conformance {
 
@@ -19,25 +17,11 @@ struct Report {
   uint64_t object;
 };
 
-class Child {
- public:
-  Child(const std::string& data_dir, const std::string& key_prefix, uint64_t seed);
-  ~Child();  // kills it if it still runs
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  // The next report; false at the end of the pipe or at the deadline.
-  bool Next(Report* report, std::chrono::steady_clock::time_point deadline);
-  void Kill();
-  int Wait();  // the wait status
-
- private:
-  pid_t pid_ = -1;
-  int pipe_ = -1;
-};
+// The flags of a child that puts objects below `key_prefix` into the sink at `data_dir`.
+std::vector<std::string> WriterFlags(const std::string& data_dir, const std::string& key_prefix, uint64_t seed);
 
 // In the child: does not return.
-int RunWriter();
+int RunWriter(const std::string& key_prefix);
 
 // Few objects, so that many are replaced.
 inline constexpr uint64_t kChildObjects = 5;

@@ -4,6 +4,7 @@
 // looks.
 #include <sys/wait.h>
 
+#include "sdk/conformance/common/kit_child.h"
 #include "sdk/conformance/snapshot_sink/child.h"
 #include "sdk/conformance/snapshot_sink/sink.h"
 
@@ -27,7 +28,7 @@ void Note(const Report& report, State* state) {
 class Crash : public SinkTest {
  protected:
   void RunAndKill(uint64_t seed, std::mt19937_64& random) {
-    Child child(dir_.path(), prefix_, seed);
+    KitChild child(WriterFlags(dir_.path(), prefix_, seed));
     auto deadline = steady_clock::now() + kPatience;  // until it has started
     bool started = false;
     Report report{};

@@ -15,7 +15,7 @@
 #include <chronik/snapshot_sink.h>
 #include <gtest/gtest.h>
 
-#include "sdk/conformance/plugin_under_test.h"
+#include "sdk/conformance/common/kit.h"
 
 namespace chronik_conformance {
 

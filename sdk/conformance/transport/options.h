@@ -3,17 +3,14 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <map>
 #include <string>
+
+#include "sdk/conformance/common/kit_options.h"
 
 namespace chronik_conformance {
 
-struct SuiteOptions {
-  std::string plugin;
-  std::map<std::string, std::string> plugin_options;
+struct SuiteOptions : KitOptions {
   std::string toxiproxy;                          // where its HTTP interface is; empty: the suite's own proxy
-  uint64_t seed = 1;                              // of the payloads
   std::chrono::milliseconds notice_limit{10000};  // within which a loss that makes no noise is reported
 };
 
