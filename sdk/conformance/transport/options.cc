@@ -2,6 +2,7 @@
 // The command line of the suite.
 #include "sdk/conformance/transport/options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -16,8 +17,10 @@ namespace {
       stderr,
       "%s\nusage: chronik-transport-conformance --plugin PATH [--option KEY=VALUE]... [--seed N]\n"
       "         [--notice-limit-ms N] [--toxiproxy HOST:PORT] [--gtest_filter=...]\n"
+      "         [--refused NAME:KEY=VALUE,KEY=VALUE...]...\n"
       "Give the plugin short timeouts: a test waits until a silent peer is noticed, at most --notice-limit-ms.\n"
-      "--toxiproxy: the tests Faults.* go through the Toxiproxy whose HTTP interface is there.\n",
+      "--toxiproxy: the tests Faults.* go through the Toxiproxy whose HTTP interface is there.\n"
+      "--refused: these options instead make a node whose certificate proves nothing to the others.\n",
       why.c_str());
   std::exit(2);
 }
@@ -29,6 +32,24 @@ uint64_t Number(std::string_view flag, std::string_view text) {
     Usage(std::string(flag) + " wants a number, not '" + std::string(text) + "'");
   }
   return number;
+}
+
+void AddOption(std::map<std::string, std::string>& options, std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos) Usage("an option is KEY=VALUE, not '" + std::string(text) + "'");
+  options[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+}
+
+RefusedNode ParseRefused(std::string_view text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) Usage("--refused wants NAME:KEY=VALUE,...");
+  RefusedNode node{.name = std::string(text.substr(0, colon)), .options = {}};
+  for (text.remove_prefix(colon + 1); !text.empty();) {
+    const std::string_view option = text.substr(0, text.find(','));
+    AddOption(node.options, option);
+    text.remove_prefix(std::min(text.size(), option.size() + 1));
+  }
+  return node;
 }
 
 }  // namespace
@@ -47,9 +68,9 @@ void ParseOptions(int argc, char** argv) {
     if (flag == "--plugin") {
       options.plugin = std::filesystem::absolute(value);
     } else if (flag == "--option") {
-      const size_t equals = value.find('=');
-      if (equals == std::string::npos) Usage("--option wants KEY=VALUE");
-      options.plugin_options[value.substr(0, equals)] = value.substr(equals + 1);
+      AddOption(options.plugin_options, value);
+    } else if (flag == "--refused") {
+      options.refused.push_back(ParseRefused(value));
     } else if (flag == "--toxiproxy") {
       options.toxiproxy = value;
     } else if (flag == "--seed") {

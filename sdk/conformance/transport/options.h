@@ -6,12 +6,20 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace chronik_conformance {
+
+// Options that make a node one that no node of the suite may let in, nor be let in by.
+struct RefusedNode {
+  std::string name;
+  std::map<std::string, std::string> options;
+};
 
 struct SuiteOptions {
   std::string plugin;
   std::map<std::string, std::string> plugin_options;
+  std::vector<RefusedNode> refused;
   std::string toxiproxy;                          // where its HTTP interface is; empty: the suite's own proxy
   uint64_t seed = 1;                              // of the payloads
   std::chrono::milliseconds notice_limit{10000};  // within which a loss that makes no noise is reported
