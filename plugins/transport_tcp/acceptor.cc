@@ -97,7 +97,8 @@ void Acceptor::OnAccepted(tcp::socket socket) {
     if (connection->closed()) return;
     if (!ec) return connection->Start(kGreetingBytesMax);
     env_.counters.rejects.Add();
-    env_.log.Warn("closed the connection with " + connection->socket().remote() + ": TLS: " + ec.message());
+    env_.log.Warn("closed the connection with " + connection->socket().remote() + ": " +
+                  connection->socket().HandshakeFailure(ec));
     TakePending(*connection)->Close();
   });
 }

@@ -82,7 +82,7 @@ void Dialer::OnConnected(size_t lane, error_code ec, tcp::socket socket) {
   lanes_[lane]->socket().Handshake(
       true, [self = shared_from_this(), attempt = attempt_, lane, kept = lanes_[lane]](error_code failed, size_t) {
         if (self->attempt_ != attempt) return;
-        if (failed) return self->Fail({CHR_E_IO, self->Named("TLS: " + failed.message())});
+        if (failed) return self->Fail({CHR_E_IO, self->Named(kept->socket().HandshakeFailure(failed))});
         self->Greet(lane);
       });
 }

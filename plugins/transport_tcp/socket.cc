@@ -35,6 +35,7 @@ class PlainSocket final : public Socket {
     socket_.async_write_some(AsSequence(from), std::move(done));
   }
   std::string Identity() const override { return {}; }
+  std::string HandshakeFailure(error_code ec) const override { return ec.message(); }
   tcp::socket& tcp_socket() override { return socket_; }
 
  private:
@@ -57,12 +58,15 @@ class TlsSocket final : public Socket {
   void WriteSome(std::span<const asio::const_buffer> from, IoDone done) override {
     stream_.async_write_some(AsSequence(from), std::move(done));
   }
-  std::string Identity() const override {
-    return IdentityOf(const_cast<asio::ssl::stream<tcp::socket>&>(stream_).native_handle());
+  std::string Identity() const override { return IdentityOf(handle()); }
+  std::string HandshakeFailure(error_code ec) const override {
+    return chronik_transport_tcp::HandshakeFailure(handle(), ec.message());
   }
   tcp::socket& tcp_socket() override { return stream_.next_layer(); }
 
  private:
+  SSL* handle() const { return const_cast<asio::ssl::stream<tcp::socket>&>(stream_).native_handle(); }
+
   asio::ssl::stream<tcp::socket> stream_;
 };
 

@@ -31,6 +31,8 @@ class Socket {
   virtual void WriteSome(std::span<const boost::asio::const_buffer> from, IoDone done) = 0;
   // The name that the peer's certificate proves: its CN, or else its first DNS name. Empty without TLS.
   virtual std::string Identity() const = 0;
+  // After a handshake that failed with `ec`: why, in words.
+  virtual std::string HandshakeFailure(error_code ec) const = 0;
   virtual tcp::socket& tcp_socket() = 0;
 
   // Pending operations end with an error, later.

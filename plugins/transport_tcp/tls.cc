@@ -40,4 +40,10 @@ std::string IdentityOf(SSL* handle) {
   return certificate == nullptr ? std::string() : chronik::sdk::CertificateName(certificate.get());
 }
 
+std::string HandshakeFailure(SSL* handle, const std::string& otherwise) {
+  const long verified = SSL_get_verify_result(handle);
+  if (verified == X509_V_OK) return "TLS: " + otherwise;
+  return std::string("TLS: the peer's certificate: ") + X509_verify_cert_error_string(verified);
+}
+
 }  // namespace chronik_transport_tcp

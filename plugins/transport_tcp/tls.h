@@ -21,4 +21,7 @@ std::shared_ptr<boost::asio::ssl::context> MakeTlsContext(const Settings& settin
 // The common name of the peer's certificate, or else its first DNS name. The handshake has verified the certificate.
 std::string IdentityOf(SSL* ssl);
 
+// Why a handshake failed: what is wrong with the certificate of the peer, or `otherwise`.
+std::string HandshakeFailure(SSL* ssl, const std::string& otherwise);
+
 }  // namespace chronik_transport_tcp

@@ -53,6 +53,7 @@ Link::~Link() {
 }
 
 void Link::Establish() {
+  established_ = true;
   const size_t max_bytes = MessageBytesMax(env_.settings);
   framed_->setMaxFrameSize(static_cast<uint32_t>(max_bytes));
   auto& binary = static_cast<TBinaryProtocol&>(*protocol_);
@@ -92,6 +93,10 @@ Loss Link::LossOf(const std::exception& e) const {
   const auto* transport = dynamic_cast<const TTransportException*>(&e);
   if (transport != nullptr && transport->getType() == TTransportException::TIMED_OUT) {
     return {CHR_E_TIMEOUT, "the peer fell silent"};
+  }
+  const auto* tls = established_ ? nullptr : dynamic_cast<const TlsSocket*>(socket_.get());
+  if (tls != nullptr) {
+    if (const std::string why = tls->Failure(e); !why.empty()) return {CHR_E_IO, "TLS: " + why};
   }
   if (ended_by_peer()) return {CHR_E_CLOSED, "the peer closed the connection"};
   return {CHR_E_IO, e.what()};

@@ -49,6 +49,7 @@ class Link {
   const std::shared_ptr<apache::thrift::transport::TSocket> socket_;
   std::shared_ptr<apache::thrift::transport::TFramedTransport> framed_;
   std::shared_ptr<apache::thrift::protocol::TProtocol> protocol_;
+  bool established_ = false;
   int fd_ = -1;  // our own duplicate, which nobody closes under us
   std::string remote_;
 };

@@ -18,6 +18,13 @@ void TlsSocket::authorize() {
   if (identity_.empty()) throw TSSLException("a certificate without a name");
 }
 
+std::string TlsSocket::Failure(const std::exception& e) const {
+  const long verified = ssl_ != nullptr ? SSL_get_verify_result(ssl_) : X509_V_OK;
+  if (verified != X509_V_OK) return std::string("the peer's certificate: ") + X509_verify_cert_error_string(verified);
+  if (dynamic_cast<const TSSLException*>(&e) != nullptr) return e.what();
+  return identity_.empty() ? "the peer closed the connection before it proved who it is" : "";
+}
+
 TlsFactory::TlsFactory(const Settings& settings) {
   const auto use = [](const char* key, const std::string& file, auto&& load) {
     try {

@@ -16,6 +16,8 @@ class TlsSocket final : public apache::thrift::transport::TSSLSocket {
   TlsSocket(std::shared_ptr<apache::thrift::transport::SSLContext> context, int fd)
       : TSSLSocket(std::move(context), fd) {}
   const std::string& identity() const { return identity_; }  // after the first read or write
+  // Why `e` came before the greeting was over, if TLS is why; empty otherwise.
+  std::string Failure(const std::exception& e) const;
 
  private:
   void authorize() override;  // after the handshake

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// chronik-transport-bench PLUGIN [seconds]: two instances of any transport plugin over loopback against bare blocking
-// sockets in the same run: bytes per second in one direction, and the time of a round trip. Prints ratios; no verdict.
+// chronik-transport-bench PLUGIN... [--seconds N]: two instances of each transport plugin over loopback beside bare
+// blocking sockets in the same run: bytes per second in one direction, and the time of a round trip. Prints a table of
+// Markdown; no verdict.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -170,12 +171,16 @@ double Throughput(const chr_plugin& plugin, size_t frame, double seconds) {
   return static_cast<double>(sent) / Since(start);
 }
 
-double Median(std::vector<double>& times) {
+struct Times {
+  double p50 = 0;
+  double p99 = 0;
+};
+Times Percentiles(std::vector<double>& times) {
   std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  return {times[times.size() / 2], times[times.size() * 99 / 100]};
 }
 
-double BareRoundTrip(double seconds) {
+Times BareRoundTrip(double seconds) {
   Bare pair;
   std::thread echo([&] {
     char byte[64];
@@ -192,10 +197,10 @@ double BareRoundTrip(double seconds) {
   }
   ::shutdown(pair.near, SHUT_WR);
   echo.join();
-  return Median(times);
+  return Percentiles(times);
 }
 
-double RoundTrip(const chr_plugin& plugin, double seconds) {
+Times RoundTrip(const chr_plugin& plugin, double seconds) {
   Node b(plugin, 2, true);
   Node a(plugin, 1, false);
   a.Connect(2, b);
@@ -209,19 +214,43 @@ double RoundTrip(const chr_plugin& plugin, double seconds) {
     a.AwaitBytes(bytes += sizeof(frame));
     times.push_back(Since(begin));
   }
-  return Median(times);
+  return Percentiles(times);
 }
 
-int Main(const chr_plugin& plugin, double seconds) {
-  for (const size_t frame : {size_t{1} << 20, size_t{64} << 10, size_t{4} << 10, size_t{256}}) {
-    const double bare = BareThroughput(frame, seconds) / (1 << 20);
-    const double ours = Throughput(plugin, frame, seconds) / (1 << 20);
-    std::printf("frames of %7zu bytes: %6.0f MiB/s, bare sockets %6.0f MiB/s, ratio %.2f\n", frame, ours, bare,
-                ours / bare);
+void PrintRow(const std::string& name, double bare, const std::vector<double>& figures, const char* unit) {
+  std::printf("| %s | %.*f %s |", name.c_str(), bare < 100 ? 1 : 0, bare, unit);
+  for (const double figure : figures) std::printf(" %.*f %s (%.2f) |", bare < 100 ? 1 : 0, figure, unit, figure / bare);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void PrintRoundTrips(const std::vector<chr_plugin>& plugins, double seconds) {
+  const Times bare = BareRoundTrip(seconds);
+  std::vector<double> p50;
+  std::vector<double> p99;
+  for (const chr_plugin& plugin : plugins) {
+    const Times times = RoundTrip(plugin, seconds);
+    p50.push_back(times.p50 * 1e6);
+    p99.push_back(times.p99 * 1e6);
   }
-  const double bare = BareRoundTrip(seconds) * 1e6;
-  const double ours = RoundTrip(plugin, seconds) * 1e6;
-  std::printf("round trip of 64 bytes, median: %.1f us, bare sockets %.1f us, ratio %.2f\n", ours, bare, ours / bare);
+  PrintRow("round trip of 64 B, p50", bare.p50 * 1e6, p50, "us");
+  PrintRow("round trip of 64 B, p99", bare.p99 * 1e6, p99, "us");
+}
+
+// In brackets: the ratio to bare sockets.
+int Main(const std::vector<chr_plugin>& plugins, double seconds) {
+  std::printf("| loopback | bare sockets |");
+  for (const chr_plugin& plugin : plugins) std::printf(" %s |", plugin.id);
+  std::printf("\n|---|---|");
+  for (size_t i = 0; i < plugins.size(); ++i) std::printf("---|");
+  std::printf("\n");
+  for (const size_t kib : {size_t{4}, size_t{64}, size_t{1024}}) {
+    const double bare = BareThroughput(kib << 10, seconds) / (1 << 20);
+    std::vector<double> figures;
+    for (const chr_plugin& plugin : plugins) figures.push_back(Throughput(plugin, kib << 10, seconds) / (1 << 20));
+    PrintRow("frames of " + std::to_string(kib) + " KiB", bare, figures, "MiB/s");
+  }
+  PrintRoundTrips(plugins, seconds);
   return 0;
 }
 
@@ -234,10 +263,19 @@ void chronik_conformance::Breach(const std::string& rule) {
 }
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: chronik-transport-bench PLUGIN [seconds]\n");
+  std::vector<chr_plugin> plugins;
+  double seconds = 1;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--seconds" && i + 1 < argc) {
+      seconds = std::atof(argv[++i]);
+    } else {
+      plugins.push_back(chronik_conformance::LoadPlugin(word));
+    }
+  }
+  if (plugins.empty() || seconds <= 0) {
+    std::fprintf(stderr, "usage: chronik-transport-bench PLUGIN... [--seconds N]\n");
     return 2;
   }
-  const chr_plugin plugin = chronik_conformance::LoadPlugin(argv[1]);
-  return chronik_conformance::Main(plugin, argc > 2 ? std::atof(argv[2]) : 1.0);
+  return chronik_conformance::Main(plugins, seconds);
 }

@@ -129,6 +129,14 @@ void Proxy::Impersonate(const std::string& bytes, bool then_end) {
   }
 }
 
+void Proxy::MuteAfter(uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  for (Link& link : links_) {
+    link.out.passed = 0;
+    link.out.mute_after_bytes = bytes;
+  }
+}
+
 void Proxy::Cut(bool reset) {
   const std::scoped_lock lock(mutex_);
   for (const Link& link : links_) CloseLink(link, reset);
@@ -243,6 +251,7 @@ void Proxy::Transmit(Link& link, Stretch& way) {
     size_t bytes = chunk.bytes.size() - chunk.sent;
     if (faults_.bytes_per_second > 0) bytes = std::min(bytes, kSlowPieceBytes);
     if (way.to_target) bytes = std::min<uint64_t>(bytes, faults_.cut_after_bytes - way.passed);
+    bytes = std::min<uint64_t>(bytes, way.mute_after_bytes - way.passed);
     const ssize_t sent = ::send(way.to, chunk.bytes.data() + chunk.sent, bytes, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno != EAGAIN && errno != EINTR) Doom(link);
@@ -254,6 +263,12 @@ void Proxy::Transmit(Link& link, Stretch& way) {
     if (way.to_target && way.passed >= faults_.cut_after_bytes) {
       link.reset = true;
       link.doomed_at = Clock::now();
+      return;
+    }
+    if (way.passed >= way.mute_after_bytes) {
+      way.deaf = true;
+      way.chunks.clear();
+      way.bytes = 0;
       return;
     }
     if (faults_.bytes_per_second > 0) {

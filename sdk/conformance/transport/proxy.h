@@ -52,6 +52,8 @@ class Proxy final : public FaultyPath {
   // In the place of what the connections of now still bring for the target, it gets these bytes: an impostor who was
   // let in. Then nothing, or the end.
   void Impersonate(const std::string& bytes, bool then_end);
+  // Each connection of now passes so many more bytes to the target and then none, without an end.
+  void MuteAfter(uint64_t bytes);
 
  private:
   struct Faults {
@@ -78,6 +80,7 @@ class Proxy final : public FaultyPath {
     size_t bytes = 0;     // of chunks
     uint64_t passed = 0;  // since faults changed
     Clock::time_point next_send = {};
+    uint64_t mute_after_bytes = UINT64_MAX;
     bool deaf = false;   // what comes is thrown away
     bool ended = false;  // no more comes
     bool shut = false;   // and the other end was told
