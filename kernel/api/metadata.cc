@@ -21,6 +21,7 @@ constexpr std::chrono::seconds kAutoCreateTimeout{15};
 
 std::vector<int32_t> Ids(const std::vector<NodeId>& nodes) {
   std::vector<int32_t> out;
+  out.reserve(nodes.size());
   for (const NodeId node : nodes) out.push_back(static_cast<int32_t>(node.value));
   return out;
 }
@@ -117,6 +118,7 @@ void HandleMetadata(CallPtr call) {
   std::vector<broker::NewTopic> create = TopicsToCreate(*call, request);
   if (create.empty()) return Respond(std::move(call), request, {});
   std::vector<std::string> names;
+  names.reserve(create.size());
   for (const broker::NewTopic& topic : create) names.push_back(topic.name);
   broker::Broker& broker = call->broker;
   const ShardId shard = call->shard;

@@ -110,6 +110,7 @@ void FetchOperation::WatchAll() {
   for (const Visit& visit : visits_) {
     ShardState& shard = *visit.shard;
     std::vector<std::pair<GroupId, Offset>> seen;  // copied: the next round writes outcomes_ again
+    seen.reserve(visit.items.size());
     for (const size_t i : visit.items)
       seen.emplace_back(request_.items[i].partition.group, outcomes_[i].high_watermark);
     auto watch = [self = shared_from_this(), &shard, seen = std::move(seen)] {

@@ -430,6 +430,7 @@ void LocalBroker::Stop(Task done) {
       state.executor.Post([this, &state, left, finished] {
         if (state.produce_timer != 0) state.executor.Cancel(std::exchange(state.produce_timer, 0));
         std::vector<log::GroupHandle> handles;
+        handles.reserve(state.partitions.size());
         for (const auto& [group, partition] : state.partitions) handles.push_back(partition->handle());
         state.partitions.clear();
         if (&state == &home() && metadata_) {

@@ -73,6 +73,7 @@ const FlagRow* FindFlag(std::string_view name) {
 
 std::string SuggestFlag(std::string_view name) {
   std::vector<std::string> names;
+  names.reserve(kFlags.size());
   for (const FlagRow& row : kFlags) names.emplace_back(row.name);
   const std::string nearest = NearestName(name, names);
   return nearest.empty() ? "; --help lists the flags" : "; did you mean '--" + nearest + "'?";

@@ -97,6 +97,7 @@ Status Node::Impl::StartExporter() {
 
 Status Node::Impl::StartStore() {
   std::vector<Executor*> lanes;
+  lanes.reserve(shards.size());
   for (const auto& shard : shards) lanes.push_back(shard.get());
   store = std::make_unique<log::LogStore>(std::move(lanes));
   auto table = setup.plugins.at("log_store")->log_store();

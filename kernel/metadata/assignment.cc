@@ -23,6 +23,7 @@ std::vector<AssignableBroker> AlternateRacks(std::vector<AssignableBroker> broke
   }
   std::stable_sort(rounds.begin(), rounds.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<AssignableBroker> out;
+  out.reserve(rounds.size());
   for (auto& [round, broker] : rounds) out.push_back(std::move(broker));
   return out;
 }
@@ -45,6 +46,7 @@ class Placement {
       ++follows_[leader * ring_.size() + follower];
     }
     std::vector<NodeId> replicas;
+    replicas.reserve(chosen.size());
     for (const size_t at : chosen) replicas.push_back(ring_[at].id);
     return replicas;
   }

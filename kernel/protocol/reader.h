@@ -44,7 +44,8 @@ Error UnsupportedVersion(const char* message_name, int16_t version);
 // Not thread-safe. Bytes that it hands out share ownership of the frame.
 class Reader {
  public:
-  explicit Reader(const Bytes& frame) : Reader(frame, DecodeMemoryBudget(frame.size())) {}
+  explicit Reader(Bytes frame)
+      : frame_(std::move(frame)), end_(frame_.size()), memory_left_(DecodeMemoryBudget(frame_.size())) {}
   Reader(Bytes frame, size_t memory_budget)
       : frame_(std::move(frame)), end_(frame_.size()), memory_left_(memory_budget) {}
 

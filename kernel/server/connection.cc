@@ -249,9 +249,9 @@ void Connection::Write() {
   state_.bytes_out->Add(static_cast<double>(bytes));
   last_activity_ = SteadyClock::now();  // from now on it has its time to read them
   writing_ = true;
-  asio::async_write(
-      socket_, std::move(buffers),
-      [self = shared_from_this()](const boost::system::error_code& error, size_t) { self->OnWritten(error); });
+  asio::async_write(socket_, buffers, [self = shared_from_this()](const boost::system::error_code& error, size_t) {
+    self->OnWritten(error);
+  });
 }
 
 void Connection::OnWritten(const boost::system::error_code& error) {

@@ -46,6 +46,7 @@ chr_log_caps MemoryStore::Caps() const {
 std::vector<uint64_t> MemoryStore::ListGroups() const {
   CheckAlive();
   std::vector<uint64_t> ids;
+  ids.reserve(groups_.size());
   for (const auto& [id, group] : groups_) {
     ids.push_back(id);
   }

@@ -129,6 +129,7 @@ std::shared_ptr<Peer> PeerTable::Take(uint64_t id) {
 std::vector<std::shared_ptr<Peer>> PeerTable::All() const {
   const std::shared_lock lock(mutex_);
   std::vector<std::shared_ptr<Peer>> all;
+  all.reserve(peers_.size());
   for (const auto& [id, peer] : peers_) all.push_back(peer);
   return all;
 }
