@@ -24,6 +24,7 @@ Error FromPlugin(const LoadedPlugin& plugin, const std::string& call, chr_status
   const ErrorCode code = status == CHR_E_CONFIG     ? ErrorCode::kConfig
                          : status == CHR_E_CORRUPT  ? ErrorCode::kCorrupt
                          : status == CHR_E_NO_SPACE ? ErrorCode::kNoSpace
+                         : status == CHR_E_BUSY     ? ErrorCode::kOverloaded
                                                     : ErrorCode::kPlugin;
   return {code, "plugin " + plugin.id + " failed to " + call + " (status " + std::to_string(status) +
                     "): " + (message.empty() ? "it gave no reason" : message)};

@@ -5,6 +5,7 @@ Method: real brokers, one and three; every command as a process.
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cluster"))
 from cluster_test import Cluster  # pylint: disable=wrong-import-position
 
 CTL = BUILD / "bin/chronikctl"
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("CHRONIK_")}
 
 
 class Answer:
@@ -29,7 +31,8 @@ class Answer:
 
 
 def ctl(*args, stdin=""):
-    return Answer(subprocess.run([str(CTL), *map(str, args)], input=stdin, capture_output=True, text=True, timeout=60))
+    return Answer(subprocess.run([str(CTL), *map(str, args)], input=stdin, capture_output=True, text=True, timeout=60,
+                                 env=ENVIRONMENT))
 
 
 class CtlTest(unittest.TestCase):
@@ -134,7 +137,89 @@ class OneNode(CtlTest):
             self.assertEqual(ctl(*base, "--timeout", 2, *command).code, 3, command)
 
 
+    def test_a_log_is_dumped_and_verified_once_the_broker_stopped(self):
+        with Chronikd() as node:
+            base = ["--bootstrap", node.address]
+            log = ["--data-dir", node.data_dir]
+            self.ok(*base, "topic", "create", "t", "--partitions", 2)
+            self.ok(*base, "produce", "t", "--partition", 1, "--key-separator", ":", stdin="k:first\n")
+            self.ok(*base, "produce", "t", "--partition", 1, "--acks", 1, stdin="second\nthird\n")
+            for command in (["dump", "--topic", "t", "--partition", 1], ["verify"]):
+                running = ctl(*log, "log", *command)
+                self.assertEqual((running.code, "a broker runs" in running.err), (12, True), running.err)
+            self.assertEqual(node.terminate(), 0)
+            dumped = self.ok(*log, "--format", "json", "log", "dump", "--topic", "t", "--partition", 1, "--records").out
+            entries = [json.loads(line) for line in dumped.splitlines()]
+            self.assertEqual([e["index"] for e in entries], list(range(1, len(entries) + 1)))
+            data = [e for e in entries if e["kind"] == "data"]
+            self.assertTrue(all(e["batch"]["crc_ok"] for e in data))
+            self.assertEqual([(r["offset"], r["key"], r["value"]) for e in data for r in e["records"]],
+                             [(0, "k", "first"), (1, None, "second"), (2, None, "third")])
+            self.assertEqual((data[0]["batch"]["producer_epoch"], data[0]["batch"]["base_sequence"]), (0, 0))
+            self.assertGreaterEqual(data[0]["batch"]["producer_id"], 0)
+            self.assertEqual(data[1]["batch"]["producer_id"], -1)
+            text = self.ok(*log, "log", "dump", "--topic", "t", "--partition", 1, "--from", data[0]["index"], "--count", 1).out
+            self.assertEqual((text.count("\n"), " ok " in text), (1, True), text)
+            metadata = self.ok(*log, "--format", "json", "log", "dump", "--group", 1).out
+            self.assertIn('"create_topic"', metadata)
+            verified = self.ok(*log, "--format", "json", "log", "verify").json
+            self.assertEqual([one["name"] for one in verified["logs"]], ["__meta", "t-0", "t-1"])
+            self.assertEqual((verified["logs"][2]["log_end_offset"], verified["damaged"]), (3, False))
+            self.assertEqual(ctl(*log, "log", "dump").code, 2)
+            self.assertEqual(ctl(*log, "log", "dump", "--topic", "t", "--partition", 9).code, 4)
+            self.assertEqual(ctl(*log, "log", "dump", "--topic", "x", "--partition", 0).code, 4)
+            self.assertEqual(ctl(*log, "log", "verify", "--group", 99).code, 4)
+            self.assertEqual(ctl("--data-dir", node.root / "nothing", "log", "verify").code, 4)
+            node.start()
+            self.assertEqual(self.ok(*base, "consume", "t", "--partition", 1).out, "first\nsecond\nthird\n", "reading changed nothing")
+
+    def test_damage_is_found(self):
+        with Chronikd() as node:
+            self.ok("--bootstrap", node.address, "topic", "create", "t")
+            for number in range(20):
+                self.ok("--bootstrap", node.address, "produce", "t", stdin=f"a message to be damaged, {number}\n" * 50)
+            self.assertEqual(node.terminate(), 0)
+            damaged = 0
+            for path in (node.data_dir / "log_store").rglob("*"):
+                content = path.read_bytes() if path.is_file() else b""
+                if b"to be damaged, 7" in content:
+                    path.write_bytes(content.replace(b"to be damaged, 7", b"to be damagee, 7"))
+                    damaged += 1
+            self.assertGreater(damaged, 0)
+            answer = ctl("--data-dir", node.data_dir, "log", "verify")
+            self.assertEqual(answer.code, 11, answer.out + answer.err)
+
+
 class ThreeNodes(CtlTest):
+    def test_an_acked_message_is_in_three_logs(self):
+        with Cluster() as cluster:
+            cluster.create("t", 2)
+            self.ok("--bootstrap", cluster.addresses, "produce", "t", "--partition", 1, stdin="in all three\n")
+            node = cluster.nodes[1]
+            wait_until(lambda: ctl("--data-dir", node.data_dir, "cluster", "health").code == 0, 20, "healthy")
+
+            def all_have_it():
+                said = [self.ask(asked, "partitions", "list", "--topic", "t")["partitions"][1]["local"]
+                        for asked in cluster.nodes.values()]
+                followers = [f for local in said if local["role"] == "leader" for f in local["followers"]]
+                return len(followers) == 2 and all(f["lag_entries"] == 0 for f in followers)
+
+            wait_until(all_have_it, 20, "the followers have caught up")
+            for stopped in cluster.nodes.values():
+                stopped.kill()
+            bodies = []
+            for stopped in cluster.nodes.values():
+                dump = self.ok("--data-dir", stopped.data_dir, "--format", "json", "log", "dump", "--topic", "t",
+                               "--partition", 1, "--records").out
+                data = [json.loads(line) for line in dump.splitlines() if '"data"' in line]
+                self.assertEqual([r["value"] for e in data for r in e["records"]], ["in all three"])
+                bodies.append([(e["index"], e["term"], e["batch"]["crc"]) for e in data])
+                self.ok("--data-dir", stopped.data_dir, "log", "verify")
+            self.assertEqual(bodies[0], bodies[1])
+            self.assertEqual(bodies[0], bodies[2])
+            cluster.start()
+            self.assertEqual(self.ok("--bootstrap", cluster.addresses, "consume", "t", "--partition", 1).out, "in all three\n")
+
     def test_health_follows_a_death_and_a_return(self):
         with Cluster() as cluster:
             cluster.create("t", 3)

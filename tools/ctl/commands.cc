@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tools/ctl/cluster.h"
+#include "tools/ctl/log.h"
 #include "tools/ctl/messages.h"
 #include "tools/ctl/plugin.h"
 #include "tools/ctl/topic.h"
@@ -22,6 +23,7 @@ struct Line {
   NewTopicOptions new_topic;
   ProduceOptions produce;
   ConsumeOptions consume;
+  DumpOptions dump;
   std::string plugin;
 };
 using LinePtr = std::shared_ptr<Line>;
@@ -155,6 +157,29 @@ void AddPlugins(CLI::App* app, const LinePtr& line) {
   inspect->add_option("file", line->plugin, "The plugin's file")->required()->type_name("FILE");
 }
 
+void AddSelector(CLI::App* command, LogSelector* log) {
+  command->add_option("--topic", log->topic, "The topic")->type_name("NAME");
+  command->add_option("--partition", log->partition, "Its partition")->check(CLI::NonNegativeNumber)->type_name("N");
+  command->add_option("--group", log->group, "A Raft group by its id instead; 1 is the metadata")
+      ->check(CLI::PositiveNumber)
+      ->type_name("ID");
+}
+
+void AddLog(CLI::App* app, const LinePtr& line) {
+  CLI::App* log = Group(app, "log", "The logs in the data directory of a broker that does not run");
+  CLI::App* dump = Command(log, "dump", "Prints the entries of one log, in JSON one object a line", line,
+                           [](Line& l) { return LogDump(l.globals, l.dump); });
+  AddSelector(dump, &line->dump.log);
+  dump->add_option("--from", line->dump.from, "The first index")->default_val(1)->type_name("INDEX");
+  dump->add_option("--count", line->dump.count, "At most so many entries; 0: all")->default_val(0)->type_name("N");
+  dump->add_flag("--records", line->dump.records, "Keys and values too");
+  CLI::App* verify = Command(log, "verify",
+                             "Reads logs, all or one, and checks indexes, terms, offsets, every CRC and every record; "
+                             "exit code 11 if something is damaged",
+                             line, [](Line& l) { return LogVerify(l.globals, l.dump.log); });
+  AddSelector(verify, &line->dump.log);
+}
+
 }  // namespace
 
 std::shared_ptr<CLI::App> MakeCommandLine(std::function<int()>* run) {
@@ -170,6 +195,7 @@ std::shared_ptr<CLI::App> MakeCommandLine(std::function<int()>* run) {
   AddTopics(app.get(), line);
   AddMessages(app.get(), line);
   AddPlugins(app.get(), line);
+  AddLog(app.get(), line);
   Command(app.get(), "generate-docs", "Prints docs/chronikctl.md", line, [app = app.get()](Line&) {
     std::cout << Manual(*app);
     return kOk;
