@@ -34,6 +34,10 @@ const char* CommandName(const metadata::Command& command) {
     const char* operator()(const metadata::SetTopicConfigs&) const { return "set_topic_configs"; }
     const char* operator()(const metadata::AllocateProducerIds&) const { return "allocate_producer_ids"; }
     const char* operator()(const metadata::SetClusterId&) const { return "set_cluster_id"; }
+    const char* operator()(const metadata::ReassignPartitions&) const { return "reassign_partitions"; }
+    const char* operator()(const metadata::FinishReassignment&) const { return "finish_reassignment"; }
+    const char* operator()(const metadata::SetBrokerLeaving&) const { return "set_broker_leaving"; }
+    const char* operator()(const metadata::RetireBroker&) const { return "retire_broker"; }
   };
   return std::visit(Namer(), command);
 }

@@ -17,8 +17,9 @@ RefusedNode ParseRefused(std::string_view text) {
   text.remove_prefix(colon == std::string_view::npos ? text.size() : colon + 1);
   while (!text.empty()) {
     const std::string_view option = text.substr(0, text.find(','));
-    const size_t equals = std::min(option.find('='), option.size() - 1);
-    node.options[std::string(option.substr(0, equals))] = option.substr(equals + 1);
+    const size_t equals = option.find('=');
+    if (equals != std::string_view::npos)
+      node.options[std::string(option.substr(0, equals))] = option.substr(equals + 1);
     text.remove_prefix(std::min(text.size(), option.size() + 1));
   }
   return node;
