@@ -11,19 +11,39 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <system_error>
+
+#include <chronik/sdk/testing/fake_host.h>
 
 namespace chronik_check {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-[[noreturn]] void Exec(std::vector<char*>& arguments, int output) {
+// Pointers into `texts`, as execve takes them.
+std::vector<char*> Pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+// Ours, with another directory for temporary files.
+std::vector<std::string> Environment(const std::string& temporary) {
+  std::vector<std::string> out{"TMPDIR=" + temporary};
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!std::string_view(*variable).starts_with("TMPDIR=")) out.emplace_back(*variable);
+  }
+  return out;
+}
+
+[[noreturn]] void Exec(const std::vector<char*>& arguments, const std::vector<char*>& environment, int output) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  ::execv(arguments[0], arguments.data());
+  ::execve(arguments[0], arguments.data(), environment.data());
   ::_exit(127);
 }
 
@@ -51,14 +71,16 @@ std::string Ended::Describe() const {
 }
 
 Ended RunChild(const std::vector<std::string>& command, std::chrono::seconds limit) {
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
+  const chronik::sdk::testing::TempDir temporary;  // with what the child leaves there when a signal ends it
+  std::vector<std::string> texts = command;
+  std::vector<std::string> variables = Environment(temporary.path());
+  const std::vector<char*> arguments = Pointers(texts);
+  const std::vector<char*> environment = Pointers(variables);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
   const pid_t pid = ::fork();
   if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
-  if (pid == 0) Exec(arguments, ends[1]);
+  if (pid == 0) Exec(arguments, environment, ends[1]);
   ::setpgid(pid, pid);  // in both, so that it is done before either needs it
   ::close(ends[1]);
   Ended ended;

@@ -18,7 +18,8 @@ struct Ended {
   std::string Describe() const;
 };
 
-// Its children and theirs are killed with it when `limit` is over. Throws std::system_error if it cannot be started.
+// Its children and theirs are killed with it when `limit` is over, and its temporary files removed. Throws
+// std::system_error if it cannot be started.
 Ended RunChild(const std::vector<std::string>& command, std::chrono::seconds limit);
 
 }  // namespace chronik_check
