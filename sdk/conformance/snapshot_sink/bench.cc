@@ -13,7 +13,7 @@
 #include <chronik/sdk/testing/fake_host.h>
 #include <chronik/snapshot_sink.h>
 
-#include "sdk/conformance/plugin_under_test.h"
+#include "sdk/conformance/common/kit.h"
 #include "sdk/conformance/snapshot_sink/sink.h"
 
 namespace chronik_conformance {
