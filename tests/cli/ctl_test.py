@@ -179,6 +179,7 @@ class OneNode(CtlTest):
             for number in range(20):
                 self.ok("--bootstrap", node.address, "produce", "t", stdin=f"a message to be damaged, {number}\n" * 50)
             self.assertEqual(node.terminate(), 0)
+            self.ok("--data-dir", node.data_dir, "log", "verify")  # and what the journal had is in segments
             damaged = 0
             for path in (node.data_dir / "log_store").rglob("*"):
                 content = path.read_bytes() if path.is_file() else b""
@@ -186,8 +187,15 @@ class OneNode(CtlTest):
                     path.write_bytes(content.replace(b"to be damaged, 7", b"to be damagee, 7"))
                     damaged += 1
             self.assertGreater(damaged, 0)
-            answer = ctl("--data-dir", node.data_dir, "log", "verify")
+            answer = ctl("--data-dir", node.data_dir, "--format", "json", "log", "verify")
             self.assertEqual(answer.code, 11, answer.out + answer.err)
+            problems = {log["name"]: log["problems"] for log in answer.json["logs"]}
+            self.assertEqual((len(problems["t-0"]), problems["__meta"]), (1, []), problems)
+            self.assertIn("entry 9: ", problems["t-0"][0], "the noop and messages 0 to 6 stand before it")
+            dump = ["--data-dir", node.data_dir, "log", "dump", "--topic", "t", "--partition", 0]
+            damaged = ctl(*dump)
+            self.assertEqual((damaged.code, damaged.out.count("\n")), (11, 8), damaged.out + damaged.err)
+            self.assertEqual(self.ok(*dump, "--from", 10).out.count("\n"), 12, "what stands behind it can be read")
 
 
 class ThreeNodes(CtlTest):

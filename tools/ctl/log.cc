@@ -47,6 +47,25 @@ void AddProblem(Json::Value* out, const std::string& problem) {
   if ((*out)["problems"].size() < kProblemsMax) (*out)["problems"].append(problem);
 }
 
+// Behind an entry that cannot be read the check goes on; what follows has to be right in itself.
+Status VerifyEntries(OfflineStore& store, GroupId group, Expected* expected, Json::Value* out) {
+  bool gap = false;
+  for (;;) {
+    const Status read = store.ForEach(expected->index, [&](const log::Entry& entry) {
+      if (gap) *expected = {expected->index, entry.meta.term, entry.meta.base_offset};
+      gap = false;
+      const auto damage = WhatIsDamaged(entry, *expected, group == kMetaGroup);
+      if (damage) AddProblem(out, "entry " + std::to_string(entry.meta.index.value) + ": " + *damage);
+      *expected = {entry.meta.index + 1, entry.meta.term, entry.meta.next_offset()};
+      return true;
+    });
+    if (read.ok() || read.error().code != ErrorCode::kCorrupt || (*out)["problems"].size() >= kProblemsMax) return read;
+    AddProblem(out, read.error().message);
+    ++expected->index;
+    gap = true;
+  }
+}
+
 Json::Value Verify(OfflineStore& store, GroupId group) {
   Json::Value out;
   out["group"] = Json::UInt64(group.value);
@@ -64,15 +83,11 @@ Json::Value Verify(OfflineStore& store, GroupId group) {
   out["log_start_offset"] = Json::Int64(bounds.first_offset.value);
   out["log_end_offset"] = Json::Int64(bounds.next_offset.value);
   Expected expected{bounds.first_index, bounds.previous.term, bounds.first_offset};
-  const Status read = store.ForEach(bounds.first_index, [&](const log::Entry& entry) {
-    const std::string where = "entry " + std::to_string(entry.meta.index.value) + ": ";
-    if (const auto damage = WhatIsDamaged(entry, expected, group == kMetaGroup)) AddProblem(&out, where + *damage);
-    expected = {entry.meta.index + 1, entry.meta.term, entry.meta.next_offset()};
-    return true;
-  });
+  const Status read = VerifyEntries(store, group, &expected, &out);
   if (!read.ok()) {
     AddProblem(&out, read.error().message);
-  } else if (expected.index != bounds.last_index + 1 || expected.base_offset != bounds.next_offset) {
+  } else if (out["problems"].empty() &&
+             (expected.index != bounds.last_index + 1 || expected.base_offset != bounds.next_offset)) {
     AddProblem(&out, "the log ends at index " + std::to_string(expected.index.value - 1) + ", offset " +
                          std::to_string(expected.base_offset.value) + ", and the store says otherwise");
   }

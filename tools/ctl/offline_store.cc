@@ -66,13 +66,19 @@ struct OfflineStore::Impl {
     Throw(started.error());
   }
 
+  // Up to kReadBytes; what is damaged in them fails all of it, so that then the first one is read alone.
   Result<std::vector<log::Entry>> Read(LogIndex from) {
+    auto entries = Read(from, 0);
+    return entries.ok() ? std::move(entries) : Read(from, 1);
+  }
+  Result<std::vector<log::Entry>> Read(LogIndex from, uint32_t max_entries) {
     std::promise<Result<std::vector<log::Entry>>> read;
     lane.Post([&] {
       log::ReadRequest request;
       request.key = static_cast<int64_t>(from.value);
       request.end_index = opened->bounds.last_index + 1;
       request.max_bytes = kReadBytes;
+      request.max_entries = max_entries;
       store->Read(ShardId(0), opened->handle, request, [&](auto entries) { read.set_value(std::move(entries)); });
     });
     return read.get_future().get();
