@@ -17,11 +17,11 @@ from chronik_process import Chronikd, free_ports
 class Cluster:
     """Nodes 1 to `size`, which share one configuration file."""
 
-    def __init__(self, size=3, more=""):
+    def __init__(self, size=3, more="", racks=False):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="chronik-cluster-"))
         ports = free_ports(2 * size)
-        peers = [f'{{ id = {i + 1}, addr = "127.0.0.1:{ports[i]}", rpc_addr = "127.0.0.1:{ports[size + i]}" }}'
-                 for i in range(size)]
+        peers = [f'{{ id = {i + 1}, addr = "127.0.0.1:{ports[i]}", rpc_addr = "127.0.0.1:{ports[size + i]}"' +
+                 (f', rack = "r{i + 1}" }}' if racks else ' }') for i in range(size)]
         self.more, self.peers = more, peers
         self.config = self.write_config("cluster.toml")
         self.nodes = {i + 1: self.make_node(i + 1, ports[i], self.config) for i in range(size)}
@@ -123,9 +123,9 @@ class Writer:
         return max(b - a for a, b in zip(times, times[1:]))
 
 
-def read_all(addresses, topic, partition=0):
+def read_all(addresses, topic, partition=0, more=()):
     consumer = confluent_kafka.Consumer({"bootstrap.servers": addresses, "group.id": "unused", "enable.auto.commit": False,
-                                         "enable.auto.offset.store": False, "enable.partition.eof": True, "log_level": 0})
+                                         "enable.auto.offset.store": False, "enable.partition.eof": True, "log_level": 0, **dict(more)})
     consumer.assign([confluent_kafka.TopicPartition(topic, partition, confluent_kafka.OFFSET_BEGINNING)])
     values = []
     while True:

@@ -18,6 +18,7 @@ namespace {
 using protocol::FetchRequest;
 using protocol::FetchResponse;
 
+constexpr int16_t kFirstWithRacks = 11;
 constexpr int16_t kFirstWithTopicIds = 13;
 constexpr int16_t kFirstWithEndpoints = 16;
 constexpr std::chrono::milliseconds kLongestWait{300000};
@@ -29,7 +30,20 @@ struct Work {
   bool incremental = false;
   std::vector<FetchKey> keys;  // of the items that the broker was asked for
   std::vector<std::pair<FetchKey, Error>> refused;
+  std::vector<std::pair<FetchKey, NodeId>> elsewhere;  // where it had better ask
 };
+
+// Whether a consumer in `rack` had better ask an in-sync follower there: only the leader says so (KIP-392). 0: no.
+NodeId NearerReplica(const Call& call, const metadata::MetadataImage& image, GroupId group, const std::string& rack) {
+  const broker::Settings& settings = call.broker.settings();
+  if (!settings.fetch_from_followers || rack.empty() || rack == settings.rack) return {};
+  if (call.broker.leader(call.shard, group).leader != settings.node_id) return {};
+  for (const NodeId node : call.broker.in_sync(call.shard, group)) {
+    const metadata::Broker* known = image.FindBroker(node);
+    if (known != nullptr && known->rack == rack && call.broker.IsAlive(call.shard, node)) return node;
+  }
+  return {};
+}
 
 FetchResponse::PartitionData ToWire(const FetchKey& key, broker::FetchOutcome& outcome) {
   FetchResponse::PartitionData out;
@@ -87,6 +101,13 @@ void Finish(Work work, std::vector<broker::FetchOutcome> outcomes) {
     data.high_watermark = -1;
     Add(response, key, std::move(data));
   }
+  for (const auto& [key, node] : work.elsewhere) {
+    FetchResponse::PartitionData data;
+    data.partition_index = key.partition;
+    data.high_watermark = -1;
+    data.preferred_read_replica = static_cast<int32_t>(node.value);
+    Add(response, key, std::move(data));
+  }
   if (moved && work.call->version() >= kFirstWithEndpoints) {
     response.node_endpoints = Endpoints<FetchResponse::NodeEndpoint>(*work.call->broker.image(work.call->shard));
   }
@@ -122,11 +143,17 @@ void HandleFetch(CallPtr call) {
       work.refused.emplace_back(key, ref.error());
       continue;
     }
+    const NodeId nearer = call->version() >= kFirstWithRacks ? NearerReplica(*call, *image, ref->group, request.rack_id)
+                                                             : NodeId{};
+    if (nearer != NodeId{}) {
+      work.elsewhere.emplace_back(key, nearer);
+      continue;
+    }
     work.keys.push_back(key);
     ask.items.push_back({*ref, Offset(p.fetch_offset), p.current_leader_epoch, p.last_fetched_epoch,
                          static_cast<uint32_t>(std::max(p.partition_max_bytes, 0))});
   }
-  if (!work.refused.empty()) ask.max_wait = std::chrono::milliseconds(0);
+  if (!work.refused.empty() || !work.elsewhere.empty()) ask.max_wait = std::chrono::milliseconds(0);
   broker::Broker& broker = call->broker;
   const ShardId shard = call->shard;
   work.call = std::move(call);

@@ -157,6 +157,7 @@ struct Settings {
   std::string host = "127.0.0.1";  // as advertised
   uint16_t port = 9092;
   std::string rack;
+  bool fetch_from_followers = false;
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
   int16_t default_replication_factor = 1;

@@ -80,6 +80,32 @@ TEST_F(ClusterTest, APartitionIsServedByItsLeaderAndTheOthersSayWhoThatIs) {
   }
 }
 
+TEST_F(ClusterTest, AFollowerServesWhatIsCommittedAndNoMoreWhileItHearsFromALeader) {
+  follower_reads_ = true;
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef partition = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  const uint64_t follower = leader % 3 + 1;
+  const uint64_t other = follower % 3 + 1;
+  ASSERT_FALSE(Produce(leader, partition, "committed").error);
+  Until([&] { return Fetch(follower, partition, Offset(0)).high_watermark == Offset(1); });
+  EXPECT_GT(Fetch(follower, partition, Offset(0)).records.size(), 0u);
+  EXPECT_EQ(Fetch(follower, partition, Offset(1)).records.size(), 0u) << "nothing follows yet";
+  EXPECT_EQ(Fetch(follower, partition, Offset(5)).error->code, ErrorCode::kOffsetOutOfRange)
+      << "a consumer that is told this goes back to the leader";
+  ASSERT_TRUE(Produce(follower, partition, "elsewhere").error) << "it takes nothing";
+  // Appended everywhere it can be, and not committed: no follower shows it.
+  for (const uint64_t id : {follower, other}) network_.Cut(NodeId(leader), NodeId(id));
+  EXPECT_TRUE(Produce(leader, partition, "never committed", milliseconds(200)).error);
+  threads_.Advance(milliseconds(100));
+  EXPECT_LE(Fetch(follower, partition, Offset(0)).high_watermark, Offset(1));
+  Stop(other);
+  Until([&] { return Fetch(follower, partition, Offset(0)).error.has_value(); });
+  EXPECT_EQ(Fetch(follower, partition, Offset(0)).error->code, ErrorCode::kNotLeader)
+      << "nobody can say how old its data is";
+}
+
 TEST_F(ClusterTest, LosesNothingAndGoesOnWhenALeaderDiesAndComesBack) {
   StartAll();
   ASSERT_FALSE(CreateTopic(1, "t", 1));

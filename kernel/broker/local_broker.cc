@@ -291,6 +291,7 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
       replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
   started->SetMembers(to_open.members, to_open.moving);
+  if (settings_.fetch_from_followers) started->ServeFollowerReads();
   target.partitions[group] = std::move(partition);
   if (Status status = started->Start(); !status.ok()) {
     target.partitions.erase(group);

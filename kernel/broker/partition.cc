@@ -252,13 +252,21 @@ Error Partition::WhyNotServing() const {
                                           : "this broker follows " + std::to_string(state.leader.node().value)};
 }
 
-Status Partition::CheckReadable(int32_t current_leader_epoch) const {
+// One that hears from a leader is behind it by a round trip; one that does not may be behind by any time.
+bool Partition::FollowsALeader() const {
+  const raft::SoftState state = replica_.soft_state();
+  return state.role == raft::Role::kFollower && state.leader != ReplicaId{} && replica_.raft() != nullptr &&
+         !replica_.failed();
+}
+
+Status Partition::CheckReadable(int32_t current_leader_epoch, bool as_follower) const {
   if (replica_.closing()) return Error{ErrorCode::kShuttingDown, "this partition is closing"};
   if (!replica_.is_ready()) {
     // Committed data can still be read while the disk refuses writes.
     const Status writable = replica_.writable();
     const ErrorCode code = writable.ok() ? ErrorCode::kNotLeader : writable.error().code;
-    if (code == ErrorCode::kNotLeader) return WhyNotServing();
+    if (code == ErrorCode::kNotLeader)
+      return as_follower && FollowsALeader() ? CheckEpoch(current_leader_epoch) : Status(WhyNotServing());
     if (code != ErrorCode::kNoSpace) return writable;
   }
   return CheckEpoch(current_leader_epoch);
@@ -278,7 +286,7 @@ EpochEnd Partition::EndOfEpoch(int32_t epoch) const {
 bool Partition::Fetch(const FetchItem& item, replica::DataLimit limit, FetchOutcome& out) {
   out.leader = leader();
   out.log_start_offset = replica_.first_offset();
-  if (Status readable = CheckReadable(item.current_leader_epoch); !readable.ok()) {
+  if (Status readable = CheckReadable(item.current_leader_epoch, follower_reads_); !readable.ok()) {
     out.error = readable.error();
     return true;
   }

@@ -53,6 +53,8 @@ class Partition final : public replica::StateMachine {
   bool needs_ticks() const { return moving_ || replica_.needs_ticks(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
+  // Committed data is served while another replica leads, too (KIP-392).
+  void ServeFollowerReads() { follower_reads_ = true; }
   // Who shall vote, ascending; while this replica leads, it sees to that.
   void SetMembers(std::vector<ReplicaId> members, bool moving);
   bool HandOver() { return replica_.HandOver(); }
@@ -111,7 +113,8 @@ class Partition final : public replica::StateMachine {
   ProduceOutcome Refusal(Error error) const;
   ProduceOutcome Accepted(Offset base_offset, int64_t log_append_time_ms) const;
   Status CheckEpoch(int32_t current_leader_epoch) const;
-  Status CheckReadable(int32_t current_leader_epoch) const;
+  Status CheckReadable(int32_t current_leader_epoch, bool as_follower = false) const;
+  bool FollowsALeader() const;
   Error WhyNotServing() const;
   void LookWhoIsInSync();
   size_t CopiesOf(LogIndex index) const;
@@ -131,6 +134,7 @@ class Partition final : public replica::StateMachine {
   const NodeId self_;
   std::vector<ReplicaId> members_;
   bool moving_ = false;
+  bool follower_reads_ = false;
   const metadata::TopicSettings settings_;
   records::ProducerStateTable producers_;
   Offset producers_end_{0};                  // batches below are in producers_, pending ones included

@@ -63,6 +63,7 @@ class ClusterTest : public testing::Test {
     settings.founders = {NodeId(1), NodeId(2), NodeId(3)};
     if (id > 3) settings.founders.push_back(NodeId(id));
     settings.rpc_address = "test:" + std::to_string(id);
+    settings.fetch_from_followers = follower_reads_;
     settings.tick = std::chrono::milliseconds(25);
     settings.heartbeat_ticks = 4;
     settings.election_ticks = 40;
@@ -190,6 +191,7 @@ class ClusterTest : public testing::Test {
   cluster::TestTransport network_;
   std::map<uint64_t, std::unique_ptr<Node>> nodes_;
   uint8_t random_ids_ = 0;
+  bool follower_reads_ = false;
 };
 
 }  // namespace chronik::broker

@@ -40,8 +40,9 @@ Specs BrokerOptions() {
       {.section = "broker", .key = "default_partitions", .type = kInt, .default_text = "1", .range = "1..10000",
        .doc = "Partitions of a topic that is created without saying how many."},
       {.section = "broker", .key = "fetch_from_followers", .type = kBool, .default_text = "false", .range = "",
-       .doc = "Lets consumers read committed records from a follower.", .environment = "CHRONIK_FETCH_FROM_FOLLOWERS",
-       .effective = false},
+       .doc = "Serves committed records from followers, too, and sends consumers with a client.rack to one in their rack "
+              "(KIP-392).",
+       .environment = "CHRONIK_FETCH_FROM_FOLLOWERS"},
   };
 }
 

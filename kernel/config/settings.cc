@@ -30,6 +30,7 @@ BrokerSettings MakeBrokerSettings(const Config& config) {
   broker.data_dir = config.Get<std::string>("broker.data_dir");
   broker.plugin_dir = config.Get<std::string>("broker.plugin_dir");
   broker.shards = Whole<uint32_t>(config, "broker.shards");
+  broker.fetch_from_followers = config.Get<bool>("broker.fetch_from_followers");
   broker.auto_create_topics = config.Get<bool>("broker.auto_create_topics");
   broker.default_partitions = Whole<int32_t>(config, "broker.default_partitions");
   broker.max_connections = Whole<uint32_t>(config, "broker.max_connections");

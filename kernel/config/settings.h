@@ -25,6 +25,7 @@ struct BrokerSettings {
   std::string data_dir;
   std::string plugin_dir;
   uint32_t shards = 0;  // 0: one per core
+  bool fetch_from_followers = false;
   bool auto_create_topics = true;
   int32_t default_partitions = 1;
   uint32_t max_connections = 0;

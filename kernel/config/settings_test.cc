@@ -37,6 +37,7 @@ data_dir = "/d"
 plugin_dir = "/p"
 shards = 2
 auto_create_topics = false
+fetch_from_followers = true
 default_partitions = 6
 max_connections = 77
 connections_max_idle = "2m"
@@ -55,6 +56,7 @@ shutdown_timeout = "3s"
   EXPECT_EQ(broker.plugin_dir, "/p");
   EXPECT_EQ(broker.shards, 2u);
   EXPECT_FALSE(broker.auto_create_topics);
+  EXPECT_TRUE(broker.fetch_from_followers);
   EXPECT_EQ(broker.default_partitions, 6);
   EXPECT_EQ(broker.max_connections, 77u);
   EXPECT_EQ(broker.connections_max_idle, seconds(120));

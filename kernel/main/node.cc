@@ -140,6 +140,7 @@ Status Node::Impl::MakeBroker() {
   const config::HostPort advertised = b.advertised_listener.value_or(config::HostPort{b.listen.host, port});
   settings.host = advertised.host;
   settings.port = advertised.port;
+  settings.fetch_from_followers = b.fetch_from_followers;
   settings.auto_create_topics = b.auto_create_topics;
   settings.default_partitions = b.default_partitions;
   settings.message_max_bytes = b.message_bytes_max;

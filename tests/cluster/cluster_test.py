@@ -77,6 +77,23 @@ class ThreeNodes(unittest.TestCase):
                 if leaders[p] != leaders[0]:
                     self.assertLess(writer.longest_gap(killed), 1.0 * SLOWDOWN, f"partition {p}, led by node {leaders[p]}")
 
+    def test_a_consumer_is_sent_to_the_follower_in_its_rack_and_gets_everything_from_it(self):
+        with Cluster(more="[broker]\nfetch_from_followers = true\n", racks=True) as cluster:
+            cluster.create("t")
+            leader = wait_until(lambda: self.settled(cluster.leaders("t", 1)), 10, "a leader")[0]
+            near = leader % 3 + 1
+            payload, count = 10_000, 500
+            subprocess.run(["kcat", "-P", "-b", cluster.addresses, "-t", "t", "-p", "0", "-X", "acks=all"], check=True,
+                           input=b"\n".join(b"%06d" % i + b"x" * payload for i in range(count)))
+            wait_until(lambda: sorted(cluster.partitions("t", leader)[0].isrs) == [1, 2, 3], 20, "all are in sync")
+            sent = lambda node: float(cluster.nodes[node].http("/metrics")[1].split("\nchronik_sent_bytes_total ")[1].split()[0])
+            before = {node: sent(node) for node in cluster.nodes}
+            values = read_all(cluster.addresses, "t", more={"client.rack": f"r{near}", "max.partition.fetch.bytes": 100_000})
+            self.assertEqual([value[:6] for value in values], [b"%06d" % i for i in range(count)])
+            from_near, from_leader = sent(near) - before[near], sent(leader) - before[leader]
+            self.assertGreater(from_near, payload * count * 0.9, f"the leader sent {from_leader}")
+            self.assertLess(from_leader, payload * count * 0.2)
+
     def test_a_node_that_was_away_learns_what_happened(self):
         with Cluster() as cluster:
             cluster.create("before")
