@@ -143,8 +143,8 @@ void HandleFetch(CallPtr call) {
       work.refused.emplace_back(key, ref.error());
       continue;
     }
-    const NodeId nearer = call->version() >= kFirstWithRacks ? NearerReplica(*call, *image, ref->group, request.rack_id)
-                                                             : NodeId{};
+    const NodeId nearer =
+        call->version() >= kFirstWithRacks ? NearerReplica(*call, *image, ref->group, request.rack_id) : NodeId{};
     if (nearer != NodeId{}) {
       work.elsewhere.emplace_back(key, nearer);
       continue;

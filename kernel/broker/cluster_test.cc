@@ -18,8 +18,10 @@ TEST_F(ClusterTest, FormsWhateverTheOrderAndAgreesOnItsIdAndItsBrokers) {
   Start(3);
   threads_.Advance(seconds(5));
   EXPECT_FALSE(nodes_.at(3)->started) << "a minority must wait";
+  const Instant enough = network_thread_.Now();
   Start(1);
   Until([this] { return Started(1) && Started(3); });
+  EXPECT_LT(network_thread_.Now() - enough, milliseconds(600)) << "nobody waits for an election timeout";
   Start(2);
   Until([this] { return Started(2); });
   threads_.Advance(seconds(1));

@@ -165,6 +165,7 @@ class LocalBroker final : public Broker,
   void OnJoinAnswer(NodeId peer, const Result<Bytes>& answer);
   void FoundIfAllAgree();
   void BeginLife(Life life);
+  void CampaignToFound(uint32_t attempts);
   void Remember(const Life& life);
   void AnswerJoin(NodeId from, ByteView request, cluster::Calls::Answer answer);
   void Join();
@@ -260,6 +261,7 @@ class LocalBroker final : public Broker,
   std::map<GroupId, int32_t> led_;        // partitions that this node leads, by epoch
   std::map<GroupId, int32_t> announced_;  // of those: not told to the others yet
   Executor::TimerId join_timer_ = 0;
+  Executor::TimerId found_timer_ = 0;
   Callback<Status> started_;
   bool serving_ = false;  // effects are carried out, images published
   std::set<GroupId> ready_;

@@ -148,6 +148,7 @@ void LocalBroker::TryLater(const MetadataProposalPtr& proposal) {
 void LocalBroker::EndProposals() {
   home().executor.Cancel(std::exchange(join_timer_, 0));
   home().executor.Cancel(std::exchange(drain_timer_, 0));
+  home().executor.Cancel(std::exchange(found_timer_, 0));
   if (entering_) home().executor.Cancel(entering_->timer);
   entering_.reset();
   while (!proposals_.empty())

@@ -133,19 +133,34 @@ void LocalBroker::FoundIfAllAgree() {
 
 // --- and one that does
 
+// One of the founders does not wait for an election timeout: it asks for votes until the others have begun, too.
+void LocalBroker::CampaignToFound(uint32_t attempts) {
+  found_timer_ = 0;
+  if (!metadata_ || attempts == 0) return;
+  const raft::SoftState state = metadata_->soft_state();
+  if (state.term != Term(0) || state.leader != ReplicaId{}) return;
+  metadata_->Campaign();
+  found_timer_ = home().executor.Schedule(settings_.tick, [this, attempts] { CampaignToFound(attempts - 1); });
+}
+
 void LocalBroker::BeginLife(Life life) {
+  // The lowest of those that found together.
+  const bool first = entering_ && life.generation == 0u &&
+                     std::all_of(entering_->willing.begin(), entering_->willing.end(),
+                                 [this](NodeId node) { return settings_.node_id < node; });
   if (entering_) home().executor.Cancel(entering_->timer);
   entering_.reset();
   const bool fresh = !life_.generation;
   life_ = std::move(life);
   self_ = ReplicaId(settings_.node_id, *life_.generation);
   if (links_) links_->SetGeneration(*life_.generation);
-  environment_.control->Post([this, life = life_, fresh] {
+  environment_.control->Post([this, life = life_, fresh, first] {
     const Status remembered = fresh && environment_.remember ? environment_.remember(life) : Status();
     auto opened = remembered.ok() ? OpenMetadata(life.established, fresh) : remembered.error();
-    home().executor.Post([this, opened = std::move(opened)]() mutable {
+    home().executor.Post([this, first, opened = std::move(opened)]() mutable {
       if (!opened.ok()) return StartFailed({opened.error().code, "metadata group: " + opened.error().message});
       StartMetadata(*std::move(opened));
+      if (first) CampaignToFound(settings_.election_ticks);
     });
   });
 }

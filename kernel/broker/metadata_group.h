@@ -50,6 +50,7 @@ class MetadataGroup final : public replica::StateMachine {
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
   bool HandOver() { return replica_.HandOver(); }
+  void Campaign() { replica_.Campaign(); }
 
   // On the leader; kNotController elsewhere. Where the encoded command will stand, if nothing comes between; what came
   // of it is for Await.

@@ -77,5 +77,14 @@ TEST(Documents, WhatNoOptionHasKeepsAName) {
   EXPECT_EQ(Child(*json, "c")->children.front().TypeName(), "a boolean");
 }
 
+// toml++ took it for a promise that this never happens.
+TEST(Document, ALetterThatIsNoAsciiInABareKeyIsAnErrorWithItsLine) {
+  for (const char* letter : {"\u00e4", "\u048f", "\u0430", "\u4e2d"}) {
+    const auto parsed = ParseToml("[broker]\n[" + std::string(letter) + "]\n");
+    ASSERT_FALSE(parsed.ok()) << letter;
+    EXPECT_EQ(parsed.error().message.rfind("2: ", 0), 0u) << parsed.error();
+  }
+}
+
 }  // namespace
 }  // namespace chronik::config

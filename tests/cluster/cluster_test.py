@@ -34,6 +34,23 @@ class ThreeNodes(unittest.TestCase):
                                input=f"through {through}".encode(), check=True)
             self.assertEqual(read_all(cluster.nodes[2].address, "topic-1", 4), [b"through 1", b"through 2", b"through 3"])
 
+    def test_five_nodes_lead_ten_partitions_two_each_and_survive_two_deaths(self):
+        with Cluster(size=5) as cluster:
+            cluster.create("t", 10, 5)
+            leaders = wait_until(lambda: self.settled(cluster.leaders("t", 3)), 10, "leaders")
+            self.assertEqual(sorted(list(leaders.values()).count(node) for node in cluster.nodes), [2, 2, 2, 2, 2])
+            writer = Writer(cluster.addresses, "t")
+            wait_until(lambda: len(writer.acked) > 100, 30, "messages flow")
+            replicas = cluster.partitions("t", 1)[0].replicas
+            away = [node for node in cluster.nodes if node not in replicas]
+            for node in (leaders[0], away[0]):  # a majority of the partition and of the metadata is left
+                cluster.nodes[node].kill()
+            killed = time.monotonic()
+            wait_until(lambda: writer.times[-1] > killed + 2, 30, "messages flow without two of five")
+            writer.stop()
+            self.assertEqual(writer.failed, [])
+            self.check_exactly(writer.acked, read_all(cluster.addresses, "t"))
+
     @staticmethod
     def settled(leaders):
         return leaders if -1 not in leaders.values() else None

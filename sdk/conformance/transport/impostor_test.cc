@@ -16,6 +16,7 @@ namespace {
 struct Trick {
   const char* name;
   std::function<void(Proxy& path)> play;
+  bool before = false;  // the frames are sent: it is they that are cut
 };
 void PrintTo(const Trick& trick, std::ostream* out) { *out << trick.name; }
 
@@ -35,8 +36,9 @@ TEST_P(Impostor, IsCutOffDoesNoHarmAndComesBackAsItself) {
   const uint64_t memory = ResidentBytes();
   const size_t events_b = b.EventCount(1);
   const size_t events_c = b.EventCount(3);
+  if (GetParam().before) GetParam().play(to_b);
   for (uint32_t lane = 0; lane < CHR_LANE_COUNT; ++lane) a.Send(2, lane, Payload(lane, 500'000));
-  GetParam().play(to_b);
+  if (!GetParam().before) GetParam().play(to_b);
   const PeerEvent down =
       b.AwaitDown(1, events_b, "TR-15: a peer that sends nonsense is cut off", Options().notice_limit);
   EXPECT_NE(down.why, "") << "TR-15: on_peer: says why";
@@ -72,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
                           [](Proxy& path) { path.Impersonate("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false); }},
                     Trick{"OneByte", [](Proxy& path) { path.Impersonate("x", false); }},
                     Trick{"AnEndWithinAFrame", [](Proxy& path) { path.Impersonate("xyz", true); }},
-                    Trick{"HalfAFrameAndSilence", [](Proxy& path) { path.MuteAfter(100'000); }}),
+                    Trick{"HalfAFrameAndSilence", [](Proxy& path) { path.MuteAfter(100'000); }, true}),
     [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -3,6 +3,7 @@
 // Method: a receiver that takes nothing until it is told to; the time a control frame needs meanwhile.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "sdk/conformance/transport/node.h"
@@ -90,6 +91,7 @@ TEST(Pressure, ALaneInFullFlightDelaysNoControlFrame) {
     return b.frame_bytes[{1, CHR_LANE_REPLICATION}];
   };
   const uint64_t bulk_before = bulk_bytes();
+  const auto begun = Clock::now();
   for (int i = 0; i < 200; ++i) {
     const auto start = Clock::now();
     a.SendAll(2, CHR_LANE_CONTROL, "beat");
@@ -98,13 +100,17 @@ TEST(Pressure, ALaneInFullFlightDelaysNoControlFrame) {
     milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
   }
   b.Await("send: the bulk still flows", [&] { return b.frame_bytes[{1, CHR_LANE_REPLICATION}] > bulk_before; });
+  const double took = std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
+  const double bulk_rate = static_cast<double>(bulk_bytes() - bulk_before) / took;
   stop = true;
   bulk.join();
   std::sort(milliseconds.begin(), milliseconds.end());
   std::printf("control frame beside a full lane: median %.2f ms, p99 %.2f ms, %.0f MiB went by\n", milliseconds[100],
               milliseconds[198], static_cast<double>(bulk_bytes() - bulk_before) / (1 << 20));
-  // A queue of 16 MiB in front of it would cost as much on every one.
-  EXPECT_LT(milliseconds[100], 20) << "what waits in one lane never delays a lane of a lower number";
+  // On a busy machine both are slow: what counts is that no full queue is in front of it.
+  const double full_queue = static_cast<double>(a.caps().max_queued_bytes) / bulk_rate;
+  EXPECT_LT(milliseconds[100], std::max(20.0, full_queue / 2))
+      << "what waits in one lane never delays a lane of a lower number; a full queue takes " << full_queue << " ms";
 }
 
 TEST(Pressure, ASlowReceiverCostsBoundedMemory) {
