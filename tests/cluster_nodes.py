@@ -152,7 +152,8 @@ class Writer:
         self.producer = confluent_kafka.Producer({
             "bootstrap.servers": addresses, "acks": "all", "enable.idempotence": True, "linger.ms": 0,
             "message.timeout.ms": 60000, "retry.backoff.ms": 20, "topic.metadata.refresh.fast.interval.ms": 20,
-            "log_level": 0})
+            # Its default is up to 10 s after some failures within 10 s: nodes that die again and again are known to it as bad.
+            "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "log_level": 0})
         self.topic, self.partition, self.size = topic, partition, size
         self.acked, self.times, self.failed = [], [], []
         self.stopping = False

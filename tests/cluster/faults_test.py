@@ -46,7 +46,8 @@ class FaultTest(ClusterTest):
     def log_of(node):
         """The entries of partition 0 of "t" in the log of a node that does not run."""
         dump = subprocess.run([BUILD / "bin/chronikctl", "--data-dir", node.data_dir, "--format", "json", "log", "dump",
-                               "--topic", "t", "--partition", "0", "--records"], capture_output=True, text=True, check=True)
+                               "--topic", "t", "--partition", "0", "--records"], env=node.env, stdout=subprocess.PIPE,
+                              check=True)
         return [json.loads(line) for line in dump.stdout.splitlines()]
 
     def check_histories(self, cluster, writer):
