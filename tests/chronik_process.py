@@ -85,6 +85,7 @@ class Chronikd:
     def __init__(self, args=(), config=None, data_dir=None, env=None, prefix=()):
         self.own_dir = data_dir is None
         self.root = pathlib.Path(data_dir or tempfile.mkdtemp(prefix="chronik-test-"))
+        self.host = "127.0.0.1"
         self.port, self.http_port = free_ports(2)
         self.args = list(args)
         if "--check-plugins" not in self.args:
@@ -102,7 +103,7 @@ class Chronikd:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def data_dir(self):
@@ -115,7 +116,7 @@ class Chronikd:
 
     def command(self):
         return self.prefix + [str(CHRONIKD), "--data-dir", str(self.data_dir), "--listen", self.address,
-                              "--http-listen", f"127.0.0.1:{self.http_port}", *self.args]
+                              "--http-listen", f"{self.host}:{self.http_port}", *self.args]
 
     def start(self, ready_within=20):
         with open(self.root / "chronikd.log", "ab") as log:
@@ -132,7 +133,7 @@ class Chronikd:
 
     def http(self, path):
         """(status, body); status 0 if nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=5)
+        connection = http.client.HTTPConnection(self.host, self.http_port, timeout=5)
         try:
             connection.request("GET", path)
             response = connection.getresponse()

@@ -57,6 +57,21 @@ void AddError(const MetadataRequest::MetadataRequestTopic& asked, int16_t code, 
   out.topic_id = asked.topic_id;
 }
 
+// Is this node without the majority of the brokers, and what is asked for without a leader as far as it knows? Then
+// elsewhere there may be one, and librdkafka asks on where it is connected: a client of a node that is cut off would
+// never find it.
+bool LeadersMayBeElsewhere(const Call& call, const metadata::MetadataImage& image, const MetadataResponse& response) {
+  if (response.brokers.size() * 2 > image.Brokers().size()) return false;
+  bool partitions = false;
+  for (const auto& topic : response.topics) {
+    for (const auto& partition : topic.partitions) {
+      if (partition.leader_id != -1 && call.broker.IsAlive(call.shard, NodeId(partition.leader_id))) return false;
+      partitions = true;
+    }
+  }
+  return partitions;
+}
+
 // `failed`: why topics could not be created, by name.
 void Respond(CallPtr call, const MetadataRequest& request, const std::map<std::string, Error>& failed) {
   const metadata::ImagePtr image = call->broker.image(call->shard);
@@ -89,6 +104,8 @@ void Respond(CallPtr call, const MetadataRequest& request, const std::map<std::s
       AddError(asked, ToCode(valid.ok() ? ErrorCode::kUnknownTopic : ErrorCode::kInvalidTopicName), response);
     }
   }
+  if (LeadersMayBeElsewhere(*call, *image, response))
+    return call->Close("this node is cut off, other brokers may know the leaders");
   call->Reply(response);
 }
 

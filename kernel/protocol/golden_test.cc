@@ -6,6 +6,7 @@
 #include "kernel/protocol/errors.h"
 #include "kernel/protocol/generated/api_keys.h"
 #include "kernel/protocol/generated/api_versions.h"
+#include "kernel/protocol/generated/create_topics.h"
 #include "kernel/protocol/generated/fetch.h"
 #include "kernel/protocol/generated/metadata.h"
 #include "kernel/protocol/generated/produce.h"
@@ -63,6 +64,19 @@ TEST(Golden, ApiVersionsResponseFramesHaveHeaderZero) {
   EXPECT_EQ(ToHex(Flat(EncodeResponseFrame(RequestHeader{18, 3, 5, std::nullopt}, answer))),
             ToHex(FromHex("00000027  00000005  0000 02 0000 0003 000d 00 00000000"
                           " 02  00 08 02 02 66 0001 0002 00  01 08 0000000000000005")));
+}
+
+// Nothing follows the error message before version 5: another broker's answers had a byte too many.
+TEST(Golden, CreateTopicsResponsesBeforeVersionFive) {
+  CreateTopicsResponse response;
+  CreateTopicsResponse::CreatableTopicResult topic;
+  topic.name = "t";
+  topic.error_code = 36;
+  response.topics.push_back(topic);
+  ExpectBody(response, 2, "00000000 00000001 0001 74 0024 ffff");
+  ExpectBody(response, 4, "00000000 00000001 0001 74 0024 ffff");
+  response.topics[0].error_message = "x";
+  ExpectBody(response, 3, "00000000 00000001 0001 74 0024 0001 78");
 }
 
 TEST(Golden, MetadataRequestTellsNullFromEmpty) {

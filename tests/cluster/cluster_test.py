@@ -13,14 +13,10 @@ import unittest
 import confluent_kafka
 
 from chronik_process import SLOWDOWN, UNDER_TSAN, Chronikd, wait_until
-from cluster_nodes import Cluster, Writer, read_all
+from cluster_nodes import Cluster, ClusterTest, Writer, read_all
 
 
-class ThreeNodes(unittest.TestCase):
-    def check_exactly(self, acked, seen):
-        self.assertEqual(len(seen), len(set(seen)), "a message is there twice")
-        self.assertEqual(set(acked) - set(seen), set(), "an acked message is lost")
-
+class ThreeNodes(ClusterTest):
     def test_any_node_takes_topics_and_messages_and_leaders_are_spread(self):
         with Cluster() as cluster:
             for through in cluster.nodes:
@@ -50,10 +46,6 @@ class ThreeNodes(unittest.TestCase):
             writer.stop()
             self.assertEqual(writer.failed, [])
             self.check_exactly(writer.acked, read_all(cluster.addresses, "t"))
-
-    @staticmethod
-    def settled(leaders):
-        return leaders if -1 not in leaders.values() else None
 
     def test_killed_leaders_cost_no_acked_message_and_no_long_gap(self):
         with Cluster() as cluster:

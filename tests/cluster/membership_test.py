@@ -5,49 +5,17 @@ itself, a log that is missing is not taken for an empty one, and a node that nob
 Method: real processes on loopback, kill -9, directories removed, librdkafka with idempotence.
 """
 
-import http.client
-import json
 import shutil
-import socket
 import time
 import unittest
 
 from chronik_process import SLOWDOWN, wait_until
-from cluster_nodes import Cluster, Writer, read_all
+from cluster_nodes import Cluster, ClusterTest, Writer, admin, read_all
 
 QUICK = "[raft.advanced]\nreplica_lag_max_ms = 2000\n"
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self.path))
-
-
-def admin(node, method, path):
-    """What the admin endpoint of a node answers: status, JSON."""
-    connection = UnixConnection(node.root / "data" / "admin.sock")
-    try:
-        connection.request(method, path)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
-
-class Lives(unittest.TestCase):
-    def check_exactly(self, acked, seen):
-        self.assertEqual(len(seen), len(set(seen)), "a message is there twice")
-        self.assertEqual(set(acked) - set(seen), set(), "an acked message is lost")
-
-    def await_in_sync(self, cluster, topic, through, nodes):
-        return wait_until(lambda: all(sorted(p.isrs) == nodes for p in cluster.partitions(topic, through).values()), 60,
-                          f"nodes {nodes} are in sync")
-
+class Lives(ClusterTest):
     def test_a_node_that_lost_its_disk_gets_everything_back_while_messages_flow(self):
         with Cluster(more=QUICK) as cluster:
             cluster.create("t", 3)
