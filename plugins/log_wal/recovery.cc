@@ -248,7 +248,7 @@ Failure Recovery::ApplyRecord(const Record& record) {
   const bool possible = record.type == RecordType::kState ? state.IsPossible()
                         : record.creates                  ? state.Emptied().IsPossible()
                                                           : true;
-  if (!possible || std::max(record.residence, record.birth) > kCountMax)
+  if (!possible || record.group == 0 || std::max(record.residence, record.birth) > kCountMax)
     return Corrupt("group " + std::to_string(record.group) + ": the journal tells of a state that cannot be");
   number_max_ =
       std::max({number_max_, state.birth, state.incarnation, state.residence, record.residence, record.birth});
