@@ -27,7 +27,7 @@ TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x1001
 PROBE = "ip link set lo up && ip tuntap add dev probe mode tun && ip link add probe0 type veth peer name probe1"
 serial = itertools.count(1)  # a namespace that was left takes a moment to go: its names are not used again
-why_not = None
+why_not = "the test was not started as a program"
 
 
 def enter():
@@ -35,11 +35,12 @@ def enter():
     global why_not
     if os.environ.pop(INSIDE, None):
         ip("link set lo up")
+        why_not = None
         return
     try:
         probe = subprocess.run(["unshare", "-Urn", "sh", "-c", PROBE], capture_output=True, text=True, timeout=20)
         why_not = probe.stderr.strip() if probe.returncode else None
-    except OSError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         why_not = str(error)
     if why_not is None:
         os.environ[INSIDE] = "1"

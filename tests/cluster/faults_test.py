@@ -22,6 +22,7 @@ from faulty_network import NetworkCluster
 
 LONG = bool(os.environ.get("CHRONIK_TEST_LONG"))
 NODES = [1, 2, 3]
+at_length = unittest.skipUnless(LONG, "only with CHRONIK_TEST_LONG; another test of this kind runs always")
 QUICK = "[raft.advanced]\nreplica_lag_max_ms = 700\n"
 
 
@@ -118,6 +119,7 @@ class Partitions(FaultTest):
         attempt.stdin = None
         return attempt
 
+    @at_length
     def test_a_follower_that_is_cut_off_is_not_missed_and_catches_up(self):
         with NetworkCluster(more=QUICK) as cluster:
             cluster.create("t")
@@ -159,6 +161,7 @@ class Partitions(FaultTest):
     def test_a_leader_that_nobody_hears_is_replaced(self):
         self.check_one_way(lambda leader, other: (leader, other))
 
+    @at_length
     def test_a_leader_that_hears_nobody_is_replaced(self):
         self.check_one_way(lambda leader, other: (other, leader))
 
@@ -217,14 +220,16 @@ class Deaths(FaultTest):
             attempt = subprocess.run(["kcat", "-P", "-b", cluster.nodes[leader].address, "-t", "t", "-p", "0", "-X", "acks=all",
                                       "-X", "retries=0", "-X", "message.timeout.ms=5000"], input="alone", text=True,
                                      capture_output=True, timeout=30, check=False)
-            print(attempt.stderr)
-            self.assertIn("Delivery failed", attempt.stderr)
+            self.assertNotEqual(attempt.returncode, 0)
+            # In flight when the leader gave up; before that; after that; much later, when the broker sends clients elsewhere.
+            self.assertRegex(attempt.stderr, "Request timed out|Not enough in-sync replicas|Not leader for partition|Disconnected")
             for node in others:
                 cluster.nodes[node].start(30)
             self.await_more([writer])
             writer.stop()
             self.check_histories(cluster, writer)
 
+    @at_length
     def test_each_node_told_to_stop_in_turn_fails_no_write(self):
         with Cluster(more=QUICK) as cluster:
             cluster.create("t", 3)
@@ -266,7 +271,7 @@ class Deaths(FaultTest):
                 self.assertEqual(writer.failed, [])
                 self.check_exactly(writer.acked, read_all(cluster.addresses, "t", p))
 
-    @unittest.skipUnless(LONG, "30 kills; cluster_test kills three times")
+    @at_length
     def test_thirty_leaders_killed_under_load_cost_no_acked_message_and_no_long_gap(self):
         with Cluster() as cluster:
             cluster.create("t")
