@@ -58,7 +58,8 @@ void AddError(const MetadataRequest::MetadataRequestTopic& asked, int16_t code, 
 }
 
 // Are most brokers out of this node's reach, and what is asked for without a leader as far as it knows? Then elsewhere
-// there may be one, and librdkafka asks on where it is connected: a client of a node that is cut off would never find it.
+// there may be one, and librdkafka asks on where it is connected: a client of a node that is cut off would never find
+// it.
 bool LeadersMayBeElsewhere(const Call& call, const metadata::MetadataImage& image, const MetadataResponse& response) {
   if (response.brokers.size() * 2 >= image.Brokers().size()) return false;
   bool partitions = false;
