@@ -214,7 +214,7 @@ void LocalBroker::Publish(const metadata::ImagePtr& image) {
 void LocalBroker::CarryOut(const metadata::Effect& effect) {
   if (const auto* registered = std::get_if<metadata::BrokerRegistered>(&effect)) {
     OnBroker(registered->node);
-    AlignPartitions(*metadata_->image());
+    if (registered->another_life) AlignPartitions(*metadata_->image());
     home().executor.Post([this] {
       if (!metadata_) return;
       metadata_->AlignMembers();

@@ -67,6 +67,7 @@ void LocalBroker::AskToJoin() {
   if (home().executor.Now() >= entering.deadline) {
     std::string why = "the metadata group has no leader: too few of its voters are there";
     for (const auto& [node, text] : entering.said) why += "; node " + std::to_string(node.value) + ": " + text;
+    entering_.reset();  // a late answer must not begin a life that nobody waits for
     return StartFailed({ErrorCode::kTimedOut, "joining the cluster: " + why});
   }
   const metadata::RegisterBroker self = SelfRegistration();

@@ -139,11 +139,11 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   // Known once Propose returned; the waiter runs later. Hardly ever needed, so hardly ever allocated.
   const bool beyond_majority = wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
   const auto index = beyond_majority ? std::make_shared<LogIndex>() : nullptr;
-  const std::optional<Instant> begun =
-      wait == replica::WaitFor::kCommitted ? std::optional(executor_.Now()) : std::nullopt;
+  const bool commits = wait == replica::WaitFor::kCommitted;
+  const Instant begun = commits ? executor_.Now() : Instant{};
   const auto proposed = replica_.Propose(
       std::move(proposal), wait, [this, index, shared_done, base_offset, log_append_time_ms, begun](Status status) {
-        if (begun && status.ok()) metrics_.OnCommitted(executor_.Now() - *begun);
+        if (begun != Instant{} && status.ok()) metrics_.OnCommitted(executor_.Now() - begun);
         ProduceOutcome outcome = status.ok() ? Accepted(base_offset, log_append_time_ms) : Refusal(status.error());
         if (!index || !status.ok() || CopiesOf(*index) >= static_cast<size_t>(settings_.min_insync_replicas))
           return (*shared_done)(std::move(outcome));

@@ -12,6 +12,8 @@ constexpr const char* kInSync = "chronik_raft_isr_size";
 constexpr const char* kLagEntries = "chronik_raft_follower_lag_entries";
 constexpr const char* kLagMs = "chronik_raft_follower_lag_ms";
 constexpr const char* kRpcLatency = "chronik_raft_rpc_latency_ms";
+constexpr const char* kRpcErrors = "chronik_raft_rpc_errors_total";
+constexpr const char* kRpcErrorsHelp = "Requests to other nodes that failed, and frames that were not sent";
 constexpr const char* kRpcLatencyHelp = "From a request to another node until its answer";
 
 const char* NameOf(cluster::Method method) {
@@ -49,6 +51,13 @@ RaftMetrics::RaftMetrics(host::MetricsRegistry* registry, NodeId self)
       snapshot_latency_(registry_.Histogram("chronik_raft_snapshot_apply_latency_ms", "ms",
                                             "From when one was here until it was durable and in place")),
       append_latency_(registry_.Histogram(kRpcLatency, "ms", kRpcLatencyHelp, {{"rpc", "append_entries"}})) {
+  for (size_t lane = 0; lane < dropped_.size(); ++lane) {
+    for (const bool full : {false, true}) {
+      dropped_[lane][full ? 1 : 0] = &registry_.Counter(
+          kRpcErrors, kRpcErrorsHelp,
+          {{"rpc", NameOf(static_cast<cluster::Lane>(lane))}, {"error", full ? "queue full" : "not connected"}});
+    }
+  }
   registry_.GaugeFrom(kLeaders, "Partitions led by this node", node_,
                       [state = state_] { return static_cast<double>(state->led.load()); });
   registry_.GaugeFrom(kFollowers, "Partitions with a replica on this node that others lead", node_,
@@ -77,16 +86,13 @@ void RaftMetrics::OnCall(cluster::Method method, Duration took, const std::optio
     return;
   }
   registry_
-      .Counter("chronik_raft_rpc_errors_total", "Requests to other nodes that failed, and frames that were not sent",
+      .Counter(kRpcErrors, kRpcErrorsHelp,
                {{"rpc", NameOf(method)}, {"error", std::string(ErrorCodeName(error->code))}})
       .Increment();
 }
 
 void RaftMetrics::OnDropped(cluster::Lane lane, ErrorCode error) {
-  registry_
-      .Counter("chronik_raft_rpc_errors_total", "Requests to other nodes that failed, and frames that were not sent",
-               {{"rpc", NameOf(lane)}, {"error", error == ErrorCode::kOverloaded ? "queue full" : "not connected"}})
-      .Increment();
+  dropped_[static_cast<size_t>(lane)][error == ErrorCode::kOverloaded ? 1 : 0]->Increment();
 }
 
 LedPartitionMetrics::LedPartitionMetrics(RaftMetrics& metrics, const std::string& topic, PartitionId partition)

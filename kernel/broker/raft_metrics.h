@@ -3,6 +3,7 @@
 // followers.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -57,6 +58,8 @@ class RaftMetrics {
   host::Metric& snapshot_bytes_;
   host::Metric& snapshot_latency_;
   host::Metric& append_latency_;
+  // [lane][the queue was full]: a dead peer drops every frame, so nothing is looked up then.
+  std::array<std::array<host::Metric*, 2>, CHR_LANE_COUNT> dropped_{};
 };
 
 // What a leader tells of its partition's followers: exported as long as it lives, which is as long as it leads. One

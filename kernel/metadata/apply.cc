@@ -188,7 +188,7 @@ struct Applier {
     const bool leaving = known != nullptr && known->leaving;
     editor.PutBroker({c.node, c.incarnation, *generation, c.host, c.port, c.rack, c.rpc_address, leaving});
     editor.SetMetadataVoters(GrowMetadataVoters(editor.image()));
-    return Done(&editor, BrokerRegistered{c.node, *generation});
+    return Done(&editor, BrokerRegistered{c.node, *generation, known != nullptr && known->generation != *generation});
   }
 
   Result<Applied> operator()(const CreateTopic& c) const {

@@ -16,6 +16,7 @@ namespace chronik::metadata {
 struct BrokerRegistered {
   NodeId node;
   uint32_t generation = 0;
+  bool another_life = false;  // than the one that groups may have as a member
 };
 struct TopicCreated {
   TopicPtr topic;
