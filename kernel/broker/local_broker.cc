@@ -35,7 +35,8 @@ LocalBroker::LocalBroker(Settings settings, Environment environment)
   CHRONIK_CHECK(!environment_.shards.empty()) << "a broker needs a shard";
   for (size_t i = 0; i < environment_.shards.size(); ++i) {
     shards_.push_back(std::make_unique<ShardState>(ShardId(static_cast<uint32_t>(i)), *environment_.shards[i],
-                                                   settings_.tail_cache_bytes_per_shard));
+                                                   settings_.tail_cache_bytes_per_shard,
+                                                   [this, i] { StartTicking(*shards_[i]); }));
   }
   life_ = environment_.life;
   addresses_ = settings_.peer_addresses;
@@ -85,10 +86,13 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
   options.shard = shard_id;
   options.voters = std::move(voters);
   if (links_) options.peers = &links_->peers(shard_id);
+  options.ticks = &shard(shard_id).ticks;
   options.raft.self = self_;
   options.raft.priority = priority;
   options.raft.election_ticks = settings_.election_ticks;
   options.raft.heartbeat_ticks = settings_.heartbeat_ticks;
+  // Three times within an election timeout.
+  options.raft.idle_heartbeat_ticks = settings_.election_ticks / 3 / settings_.heartbeat_ticks * settings_.heartbeat_ticks;
   options.raft.max_inflight_messages = settings_.max_inflight_messages;
   options.raft.max_append_bytes = settings_.max_append_bytes;
   options.snapshot_retry_ticks *= settings_.heartbeat_ticks;
@@ -106,7 +110,6 @@ void LocalBroker::StartMetadata(log::OpenedGroup opened) {
   if (Status started = metadata_->Start(); !started.ok()) {
     return StartFailed({started.error().code, "metadata group: " + started.error().message});
   }
-  StartTicking(h);
   if (clustered()) Join();
 }
 
@@ -218,7 +221,6 @@ void LocalBroker::CarryOut(const metadata::Effect& effect) {
     home().executor.Post([this] {
       if (!metadata_) return;
       metadata_->AlignMembers();
-      StartTicking(home());
     });
   } else if (const auto* moved = std::get_if<metadata::PartitionsReassigned>(&effect)) {
     ChangeHoldings(*moved->before, *moved->topic);
@@ -299,7 +301,6 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
     return;
   }
   ++metrics_.held();
-  StartTicking(target);
   if (to_open.priority == 0 && to_open.founders.size() > 1)
     started->CampaignSoon(settings_.tick, settings_.election_ticks);
 }
@@ -392,22 +393,11 @@ void LocalBroker::StartTicking(ShardState& target) {
 // One tick source a shard. It rests while no group needs ticks.
 void LocalBroker::Tick(ShardState& target) {
   target.tick_timer = 0;
-  bool needed = false;
-  if (&target == &home() && metadata_ && metadata_->needs_ticks()) {
-    metadata_->Tick();
-    needed = true;
-  }
-  for (const auto& [group, partition] : target.partitions) {
-    if (!partition->needs_ticks()) continue;
-    partition->Tick();
-    needed = true;
-  }
-  if (needed) StartTicking(target);
+  if (target.ticks.Advance()) StartTicking(target);
 }
 
 void LocalBroker::CloseShard(ShardState& target, Task done) {
   target.executor.Post([this, &target, done = std::move(done)]() mutable {
-    if (target.tick_timer != 0) target.executor.Cancel(std::exchange(target.tick_timer, 0));
     if (&target == &home()) EndProposals();
     auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));
     const auto one = [closed] {
@@ -429,7 +419,9 @@ void LocalBroker::Stop(Task done) {
     CloseShard(*s, [this, &state = *s, left, finished] {
       // On the shard's thread, inside the last partition's completion: destroy them in a task of their own.
       state.executor.Post([this, &state, left, finished] {
-        if (state.produce_timer != 0) state.executor.Cancel(std::exchange(state.produce_timer, 0));
+        for (Executor::TimerId* timer : {&state.produce_timer, &state.tick_timer}) {
+          if (*timer != 0) state.executor.Cancel(std::exchange(*timer, 0));
+        }
         std::vector<log::GroupHandle> handles;
         handles.reserve(state.partitions.size());
         for (const auto& [group, partition] : state.partitions) handles.push_back(partition->handle());

@@ -211,7 +211,6 @@ void LocalBroker::Align(const metadata::Topic& topic) {
         for (ToOpen& p : partitions) {
           if (Partition* partition = target->Find(p.ref.group)) partition->SetMembers(std::move(p.members), p.moving);
         }
-        StartTicking(*target);
       });
     });
   }

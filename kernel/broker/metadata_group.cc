@@ -17,15 +17,16 @@ constexpr uint32_t kTicksBetweenAligns = 10;
 
 MetadataGroup::MetadataGroup(Executor& executor, log::LogStore& store, log::TailCache& cache, MetadataEvents& events,
                              replica::Options options, log::OpenedGroup opened)
-    : events_(events), replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
+    : events_(events),
+      ticks_(*options.ticks),
+      replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
 
-void MetadataGroup::Tick() {
-  replica_.Tick();
-  if (++ticks_since_align_ >= kTicksBetweenAligns) AlignMembers();
+void MetadataGroup::OnTicked() {
+  if (ticks_.now() - aligned_ >= kTicksBetweenAligns) AlignMembers();
 }
 
 void MetadataGroup::AlignMembers() {
-  ticks_since_align_ = 0;
+  aligned_ = ticks_.now();
   if (!replica_.is_ready()) return;
   const std::vector<NodeId>& names = image_->metadata_voters();
   std::vector<ReplicaId> voters;

@@ -38,10 +38,8 @@ class MetadataGroup final : public replica::StateMachine {
                 replica::Options options, log::OpenedGroup opened);
 
   Status Start() { return replica_.Start(); }
-  void Tick();
   // The leader sees to it that the voters that the metadata names vote, and every other broker learns.
   void AlignMembers();
-  bool needs_ticks() const { return replica_.needs_ticks(); }
   log::GroupHandle handle() const { return replica_.handle(); }
   bool is_ready() const { return replica_.is_ready(); }
   const metadata::ImagePtr& image() const { return image_; }
@@ -69,11 +67,13 @@ class MetadataGroup final : public replica::StateMachine {
   void OnReadOnly() override {}
   void OnSoftState(const raft::SoftState&) override {}
   void OnReady() override { events_.OnMetadataReady(); }
+  void OnTicked() override;
 
  private:
   MetadataEvents& events_;
   metadata::ImagePtr image_ = metadata::MetadataImage::Empty();
-  uint32_t ticks_since_align_ = 0;
+  const replica::TickSchedule& ticks_;
+  uint64_t aligned_ = 0;  // when, in ticks
   void Answer(const log::Entry& entry, const Result<metadata::Effect>& effect);
 
   std::map<raft::EntryId, Callback<Result<metadata::Effect>>> awaited_;

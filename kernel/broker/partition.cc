@@ -46,6 +46,7 @@ Partition::Partition(Executor& executor, log::LogStore& store, log::TailCache& c
     : executor_(executor),
       events_(events),
       metrics_(metrics),
+      ticks_(*options.ticks),
       ref_(ref),
       topic_(std::move(topic)),
       self_(options.raft.self.node()),
@@ -171,11 +172,13 @@ Status Partition::CheckEpoch(int32_t current_leader_epoch) const {
   return {};
 }
 
-void Partition::Tick() {
-  replica_.Tick();
-  if (!replica_.is_ready()) return;
+void Partition::Receive(replica::PeerMessage message) {
+  replica_.Receive(std::move(message));
   AnswerInSync();
-  if (++ticks_since_look_ < kTicksBetweenLooks) return;
+}
+
+void Partition::OnTicked() {
+  if (!replica_.is_ready() || ticks_.now() - looked_ < kTicksBetweenLooks) return;
   LookWhoIsInSync();
   replica_.AlignConfiguration(members_, {});
   if (moving_ && replica_.IsSettled(members_)) events_.OnSettled(ref_);
@@ -184,6 +187,7 @@ void Partition::Tick() {
 void Partition::SetMembers(std::vector<ReplicaId> members, bool moving) {
   members_ = std::move(members);
   moving_ = moving;
+  replica_.SetAlwaysTicked(moving);
   replica_.AlignConfiguration(members_, {});
 }
 
@@ -194,7 +198,7 @@ void Partition::TransferLeadership(NodeId to) {
 }
 
 void Partition::LookWhoIsInSync() {
-  ticks_since_look_ = 0;
+  looked_ = ticks_.now();
   const raft::RaftGroup& raft = *replica_.raft();
   const std::vector<raft::PeerStatus> peers = raft.peers();
   const bool changed = in_sync_.Look(executor_.Now(), raft.last_index(), peers);

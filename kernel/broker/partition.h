@@ -49,9 +49,7 @@ class Partition final : public replica::StateMachine {
             replica::Options options, replica::InSyncReplicas::Limits in_sync, log::OpenedGroup opened);
 
   Status Start() { return replica_.Start(); }
-  void Tick();
-  bool needs_ticks() const { return moving_ || replica_.needs_ticks(); }
-  void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }
+  void Receive(replica::PeerMessage message);
   void PeerLost(NodeId peer) { replica_.PeerLost(peer); }
   // Committed data is served while another replica leads, too (KIP-392).
   void ServeFollowerReads() { follower_reads_ = true; }
@@ -90,6 +88,7 @@ class Partition final : public replica::StateMachine {
   void OnReadOnly() override;
   void OnSoftState(const raft::SoftState& state) override;
   void OnReady() override;
+  void OnTicked() override;
   void OnSnapshotInstalled(uint64_t bytes, Duration took) override { metrics_.OnSnapshotInstalled(bytes, took); }
   void OnRoundTrip(Duration took) override { metrics_.OnRoundTrip(took); }
 
@@ -127,6 +126,7 @@ class Partition final : public replica::StateMachine {
   Executor& executor_;
   PartitionEvents& events_;
   RaftMetrics& metrics_;
+  const replica::TickSchedule& ticks_;
   std::unique_ptr<LedPartitionMetrics> led_metrics_;  // while it leads
   std::optional<Instant> leaderless_since_;
   const PartitionRef ref_;
@@ -142,7 +142,7 @@ class Partition final : public replica::StateMachine {
   std::map<const DataWatcher*, Watching> watchers_;
   Executor::TimerId campaign_timer_ = 0;
   replica::InSyncReplicas in_sync_;
-  uint32_t ticks_since_look_ = 0;
+  uint64_t looked_ = 0;  // when it looked who is in sync, in ticks
   std::deque<PendingInSync> pending_in_sync_;  // ascending
   replica::Replica replica_;                   // last: it calls the rest
 };

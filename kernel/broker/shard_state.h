@@ -7,12 +7,14 @@
 #include <memory>
 #include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/partition.h"
 #include "kernel/log/tail_cache.h"
 #include "kernel/metadata/image.h"
+#include "kernel/replica/tick_schedule.h"
 
 namespace chronik::broker {
 
@@ -25,11 +27,12 @@ struct InSync {
 };
 
 struct ShardState {
-  ShardState(ShardId shard_id, Executor& shard_executor, uint64_t tail_cache_bytes)
-      : id(shard_id), executor(shard_executor), cache(tail_cache_bytes) {}
+  ShardState(ShardId shard_id, Executor& shard_executor, uint64_t tail_cache_bytes, Task ticks_needed)
+      : id(shard_id), executor(shard_executor), ticks(std::move(ticks_needed)), cache(tail_cache_bytes) {}
 
   const ShardId id;
   Executor& executor;
+  replica::TickSchedule ticks;
   log::TailCache cache;
   std::unordered_map<GroupId, std::unique_ptr<Partition>> partitions;
   metadata::ImagePtr image;  // null until the first one is published

@@ -65,6 +65,9 @@ class RaftGroup::Impl {
   // --- election.cc
   void OnTick(uint32_t count);
   void TickLeader();
+  uint32_t TicksUntilDue() const;
+  uint32_t TicksBetweenBeats() const;
+  bool Idle() const;  // a leader whose followers have nothing to learn
   void CheckQuorum();
   void OnPeerLost(ReplicaId peer);
   void OnVoteRequest(const Message& message, const VoteRequest& request);

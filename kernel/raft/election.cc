@@ -77,6 +77,33 @@ void Impl::OnTick(uint32_t count) {
       ResetElectionTimer();
     }
   }
+  if (role_ != Role::kLeader || heartbeat_elapsed_ < TicksBetweenBeats()) return;
+  heartbeat_elapsed_ = 0;
+  Beat();
+}
+
+uint32_t Impl::TicksBetweenBeats() const {
+  return options_.idle_heartbeat_ticks > options_.heartbeat_ticks && Idle() ? options_.idle_heartbeat_ticks
+                                                                            : options_.heartbeat_ticks;
+}
+
+// What it sends at the moment only says that it is there: the connection says the same of a thousand groups at once.
+bool Impl::Idle() const {
+  if (!barriers_.empty() || transfer_target_ != ReplicaId{} || commit() != log_.last_index()) return false;
+  return std::all_of(peers_.begin(), peers_.end(), [this](const Progress& peer) {
+    return peer.replicating() && peer.match() == commit() && peer.told_commit == commit();
+  });
+}
+
+uint32_t Impl::TicksUntilDue() const {
+  const auto left = [](uint32_t elapsed, uint32_t limit) { return limit > elapsed ? limit - elapsed : 1; };
+  if (role_ != Role::kLeader) return left(election_elapsed_, election_timeout_);
+  uint32_t due = std::min(left(heartbeat_elapsed_, TicksBetweenBeats()),
+                          left(election_elapsed_, options_.election_ticks));
+  if (transfer_target_ != ReplicaId{}) due = std::min(due, left(transfer_elapsed_, options_.election_ticks));
+  if (done_sequence_ != last_sequence_)
+    due = std::min(due, left(write_elapsed_, kStallTimeouts * options_.election_ticks));
+  return due;
 }
 
 void Impl::TickLeader() {
@@ -88,10 +115,7 @@ void Impl::TickLeader() {
     CheckQuorum();
     if (role_ != Role::kLeader) return;
   }
-  if (++heartbeat_elapsed_ >= options_.heartbeat_ticks) {
-    heartbeat_elapsed_ = 0;
-    Beat();
-  }
+  ++heartbeat_elapsed_;
 }
 
 // A leader that no majority answers must not go on believing in itself: its clients would wait for ever.

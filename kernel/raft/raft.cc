@@ -26,6 +26,8 @@ Impl::Impl(const Options& options, const InitialState& initial)
   CHRONIK_CHECK(options_.self != ReplicaId{}) << "a replica needs an id";
   CHRONIK_CHECK(options_.election_ticks > options_.heartbeat_ticks && options_.heartbeat_ticks > 0)
       << "election " << options_.election_ticks << " heartbeat " << options_.heartbeat_ticks;
+  CHRONIK_CHECK(options_.idle_heartbeat_ticks < options_.election_ticks / 2 || options_.idle_heartbeat_ticks <= 1)
+      << "election " << options_.election_ticks << " idle heartbeat " << options_.idle_heartbeat_ticks;
   CHRONIK_CHECK(initial.configuration == Configuration{} || IsValid(initial.configuration))
       << "the configuration makes no sense";
   CHRONIK_CHECK(configurations_.newest_index() <= log_.last_index())
@@ -243,6 +245,8 @@ const Configuration& RaftGroup::configuration() const { return impl_->configurat
 const Configuration& RaftGroup::ConfigurationAtIndex(LogIndex index) const { return impl_->configurations_.At(index); }
 const ConfigurationHistory& RaftGroup::configurations() const { return impl_->configurations_; }
 void RaftGroup::SetPriority(uint32_t priority) { impl_->priority_ = priority; }
+uint32_t RaftGroup::ticks_until_due() const { return impl_->TicksUntilDue(); }
+uint32_t RaftGroup::ticks_between_beats() const { return impl_->TicksBetweenBeats(); }
 uint64_t RaftGroup::uncommitted_bytes() const { return impl_->uncommitted_bytes_; }
 uint64_t RaftGroup::offset_conflicts() const { return impl_->offset_conflicts_; }
 

@@ -60,6 +60,9 @@ struct Options {
   ReplicaId self;
   uint32_t election_ticks = 10;  // a follower starts a pre-vote after [n, 2n) ticks without a leader
   uint32_t heartbeat_ticks = 1;
+  // Likewise, of a leader whose followers have everything and know what is committed. 0: heartbeat_ticks. Less than
+  // half of election_ticks, so that a lost one deposes nobody.
+  uint32_t idle_heartbeat_ticks = 0;
   uint32_t priority = 0;  // to lead: 0 first, each step waits half an election timeout longer, 3 ticks at PeerLost
   uint32_t max_append_bytes = 1u << 20;  // of one AppendRequest; at least one entry always goes
   uint32_t max_inflight_messages = 256;  // AppendRequests to one follower without an answer
@@ -87,7 +90,7 @@ struct InitialState {
 };
 
 struct Tick {
-  uint32_t count = 1;
+  uint32_t count = 1;  // a leader beats once, however many they are
 };
 
 // New entries from a client of this group, of any kind but kNoop and kConfiguration, which are the core's own. Refused
@@ -242,6 +245,10 @@ class RaftGroup {
   const ConfigurationHistory& configurations() const;               // what a checkpoint has to keep of them
   std::vector<PeerStatus> peers() const;                            // leader only, else empty
   uint64_t uncommitted_bytes() const;
+  // How many ticks may come in one Tick, at the next of them at the latest or before any other input, without changing
+  // anything: > 0. A tick after those may.
+  uint32_t ticks_until_due() const;
+  uint32_t ticks_between_beats() const;  // of a leader: as things stand
   // AppendRequests refused because their Kafka offsets contradict this log. More than 0 calls for an operator.
   uint64_t offset_conflicts() const;
 

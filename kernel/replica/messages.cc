@@ -150,6 +150,7 @@ void Replica::OnRaftMessage(RaftMessage in) {
     if (const auto* response = std::get_if<raft::AppendResponse>(&in.message.body))
       NoteRoundTrip(in.message.from, *response);
   }
+  CatchUpWithTicks();
   incoming_ = std::move(in.entries);
   out_.Clear();
   raft_->Step(std::move(in.message), out_);

@@ -22,10 +22,13 @@ Replica::Replica(Executor& executor, log::LogStore& store, log::TailCache& cache
       handle_(opened.handle),
       opened_(std::move(opened)),
       tail_(cache),
-      pull_(options_.snapshot_chunk_bytes, options_.snapshot_retry_ticks) {}
+      pull_(options_.snapshot_chunk_bytes, options_.snapshot_retry_ticks) {
+  if (options_.ticks != nullptr) slot_ = options_.ticks->Add(*this);
+}
 
 Replica::~Replica() {
   CHRONIK_CHECK(operations_ == 0) << "a replica ends with " << operations_ << " operations in flight";
+  if (slot_) options_.ticks->Remove(*slot_);
 }
 
 Status Replica::Start() {
@@ -145,25 +148,9 @@ void Replica::StartGroup() {
                                         .configuration = std::move(base),
                                         .applied = known,
                                         .later_configurations = std::exchange(configurations_, {})});
+  if (slot_) ticked_ = options_.ticks->now();
   if (raft_->configuration() == raft::Configuration{{options_.raft.self}, {}}) return Step(raft::CampaignNow{});
   OnStepped(raft_->soft_state(), true);
-}
-
-void Replica::Tick() {
-  if (!raft_ || failed_ || closing_) return;
-  if (!refused_) Step(raft::Tick{});
-  TickSnapshots();
-}
-
-bool Replica::needs_ticks() const {
-  if (!raft_ || failed_ || refused_) return false;
-  return !Alone() || raft_->soft_state().role != raft::Role::kLeader;
-}
-
-// Asked at every tick for every group, hence without building the list of members.
-bool Replica::Alone() const {
-  const raft::Configuration& c = raft_->configuration();
-  return c.phase == raft::ConfigurationPhase::kStable && c.voters.size() + c.learners.size() == 1;
 }
 
 raft::SoftState Replica::soft_state() const {
@@ -179,6 +166,7 @@ Status Replica::writable() const {
 }
 
 Result<raft::Proposed> Replica::Propose(Proposal proposal, WaitFor wait, log::DoneCallback done) {
+  CatchUpWithTicks();
   CHRONIK_RETURN_IF_ERROR(writable());
   raft::Propose input;
   input.entries.push_back({proposal.kind, proposal.offset_count, static_cast<uint32_t>(proposal.body.size())});
@@ -197,6 +185,7 @@ Result<raft::Proposed> Replica::Propose(Proposal proposal, WaitFor wait, log::Do
 }
 
 Result<LogIndex> Replica::ChangeConfiguration(std::vector<ReplicaId> voters, std::vector<ReplicaId> learners) {
+  CatchUpWithTicks();
   CHRONIK_RETURN_IF_ERROR(writable());
   out_.Clear();
   raft_->Step(raft::ChangeConfiguration{std::move(voters), std::move(learners)}, out_);
@@ -269,6 +258,7 @@ void Replica::ReadBarrier(log::DoneCallback done) {
 }
 
 void Replica::Step(raft::Input input) {
+  CatchUpWithTicks();
   out_.Clear();
   raft_->Step(std::move(input), out_);
   CarryOut();
@@ -301,6 +291,7 @@ void Replica::OnStepped(const std::optional<raft::SoftState>& soft_state, bool c
     served_.clear();
     FailWaiters(Error{ErrorCode::kTimedOut, "leadership changed; the outcome is unknown"});
   }
+  Reschedule();
 }
 
 }  // namespace chronik::replica

@@ -7,8 +7,8 @@
 // only afterwards, and a follower may apply what is committed before it is on its own disk. It is committed state all
 // the same; entries up to applied_ are skipped when they come.
 //
-// Reader's order: this file, replica.cc (start, steps, what is proposed), persist.cc (the disk), apply.cc (what is
-// committed, who waits, checkpoints), messages.cc (the other replicas), snapshots.cc (pulling, serving, truncating),
+// Reader's order: this file, replica.cc (start, steps, what is proposed), ticks.cc, persist.cc (the disk), apply.cc
+// (what is committed, who waits, checkpoints), messages.cc (the other replicas), snapshots.cc (pulling, serving, truncating),
 // reads.cc.
 //
 // Shard thread only. Destroy it only after Close called back.
@@ -31,6 +31,7 @@
 #include "kernel/replica/in_sync.h"
 #include "kernel/replica/peers.h"
 #include "kernel/replica/state_machine.h"
+#include "kernel/replica/tick_schedule.h"
 
 namespace chronik::replica {
 
@@ -67,6 +68,7 @@ struct Options {
   raft::Options raft;
   std::vector<ReplicaId> voters;               // of the group's creation; none: this replica joins a group that exists
   Peers* peers = nullptr;                      // outlives the replica; may be null for a group that is and stays alone
+  TickSchedule* ticks = nullptr;               // outlives the replica; null: its owner calls Tick
   uint64_t checkpoint_every_bytes = 64 << 20;  // of applied entries: bounds what a restart has to read again
   std::chrono::milliseconds no_space_retry{1000};
   uint32_t snapshot_chunk_bytes = 1 << 20;
@@ -74,24 +76,25 @@ struct Options {
   uint64_t snapshot_max_bytes = 64ull << 20;  // a larger one is not pulled
 };
 
-class Replica {
+class Replica final : private Ticked {
  public:
   Replica(Executor& executor, log::LogStore& store, log::TailCache& cache, StateMachine& machine, Options options,
           log::OpenedGroup opened);
-  ~Replica();
+  ~Replica() override;
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
   // Restores the checkpoint, then takes part in the group: at once if nothing follows it in the log, else as soon as
   // that was searched for configurations. A group of one elects itself at once.
   Status Start();
+  // Of an owner without a schedule: one tick passed.
   void Tick();
   // From another replica; ignored while this one has no working disk, or if it is for another life of this node.
   void Receive(PeerMessage message);
   // The connection to that node's process broke.
   void PeerLost(NodeId node);
-  // Only groups with other voters, or without a leader, need ticks.
-  bool needs_ticks() const;
+  // With a schedule: every tick counts, and StateMachine::OnTicked is called, also if the group itself needs none.
+  void SetAlwaysTicked(bool always);
 
   // The answer says where the entry will stand; `done` tells when it is what `wait` asked for, or that it is unknown
   // whether it ever will be (kTimedOut, kStorage). On an error nothing was appended and `done` is dropped.
@@ -163,6 +166,13 @@ class Replica {
     uint32_t idle_ticks = 0;
   };
 
+  // ticks.cc
+  void OnDue() override;
+  void TickBy(uint32_t count);
+  void CatchUpWithTicks();
+  void Reschedule();
+  bool needs_ticks() const;
+
   // replica.cc
   Status RestoreCheckpoint();
   bool IsCommittedPrefix(const log::OpenedGroup& opened) const;
@@ -222,7 +232,7 @@ class Replica {
   void OnSnapshotChunk(ReplicaId from, const SnapshotChunk& chunk);
   void InstallPulled();
   void OnPulledIsDurable();
-  void TickSnapshots();
+  void TickSnapshots(uint32_t count);
   void TruncateNow();
   void OnTruncated(const Status& status);
 
@@ -231,6 +241,9 @@ class Replica {
   StateMachine& machine_;
   const Options options_;
   const log::GroupHandle handle_;
+  std::optional<TickSchedule::Slot> slot_;
+  uint64_t ticked_ = 0;  // the schedule's time up to which the core has its ticks
+  bool always_ticked_ = false;
   log::OpenedGroup opened_;                            // until raft_ is made
   std::vector<raft::ConfigurationAt> configurations_;  // likewise
   log::CachedTail tail_;

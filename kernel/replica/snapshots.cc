@@ -114,10 +114,11 @@ void Replica::OnPulledIsDurable() {
   Step(raft::SnapshotReady{offer.last, offer.next_offset, offer.configuration});
 }
 
-void Replica::TickSnapshots() {
-  pull_.Tick(1);
+void Replica::TickSnapshots(uint32_t count) {
+  if (!pull_.active() && served_.empty()) return;
+  pull_.Tick(count);
   if (!refused_) PullNext();
-  for (auto& [node, served] : served_) ++served.idle_ticks;
+  for (auto& [node, served] : served_) served.idle_ticks += count;
   std::erase_if(served_, [](const auto& served) { return served.second.idle_ticks > kServeTicksMax; });
 }
 

@@ -32,6 +32,8 @@ class StateMachine {
   virtual void OnSoftState(const raft::SoftState& state) = 0;
   // This replica leads and has applied everything that earlier leaders committed: it may serve clients.
   virtual void OnReady() = 0;
+  // After a Tick that the schedule of Options::ticks made.
+  virtual void OnTicked() {}
 
   // --- for metrics only
   // A snapshot of that many bytes was pulled from a peer, and took so long to make durable and to restore.

@@ -24,6 +24,7 @@ replica::Options ReplicaOptions(GroupId group, ShardId shard, ReplicaId self, st
   options.shard = shard;
   options.voters = std::move(voters);
   options.raft.self = self;
+  options.raft.idle_heartbeat_ticks = 3;
   options.raft.max_append_bytes = 12 << 10;
   options.raft.max_inflight_messages = 8;
   options.raft.max_inflight_bytes = 32 << 10;
