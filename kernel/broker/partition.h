@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -138,12 +138,12 @@ class Partition final : public replica::StateMachine {
   const metadata::TopicSettings settings_;
   records::ProducerStateTable producers_;
   Offset producers_end_{0};                  // batches below are in producers_, pending ones included
-  std::deque<PendingDuplicate> duplicates_;  // ascending base_offset
+  std::list<PendingDuplicate> duplicates_;  // ascending base_offset
   std::map<const DataWatcher*, Watching> watchers_;
   Executor::TimerId campaign_timer_ = 0;
   replica::InSyncReplicas in_sync_;
   uint64_t looked_ = 0;  // when it looked who is in sync, in ticks
-  std::deque<PendingInSync> pending_in_sync_;  // ascending
+  std::list<PendingInSync> pending_in_sync_;  // ascending
   replica::Replica replica_;                   // last: it calls the rest
 };
 

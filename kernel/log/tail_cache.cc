@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/log/tail_cache.h"
 
-#include <algorithm>
 
 #include "kernel/base/invariant.h"
 
 namespace chronik::log {
 
 CachedTail::~CachedTail() {
-  for (const Entry& entry : entries_) cache_->Removed(entry);
+  for (size_t i = 0; i < entries_.size(); ++i) cache_->Removed(entries_[i]);
   cache_->Forget(this);
 }
 
@@ -28,7 +27,7 @@ void CachedTail::Append(const Entry& entry) {
 }
 
 void CachedTail::Clear() {
-  for (const Entry& entry : entries_) cache_->Removed(entry);
+  for (size_t i = 0; i < entries_.size(); ++i) cache_->Removed(entries_[i]);
   entries_.clear();
 }
 
@@ -41,14 +40,18 @@ const Entry* CachedTail::At(LogIndex index) const {
 
 const Entry* CachedTail::Find(Offset offset) const {
   if (entries_.empty() || offset < entries_.front().meta.base_offset) return nullptr;
-  const auto found = std::partition_point(entries_.begin(), entries_.end(),
-                                          [&](const Entry& e) { return e.meta.next_offset() <= offset; });
-  return found == entries_.end() ? nullptr : &*found;
+  size_t first = 0;  // that may hold it
+  for (size_t end = entries_.size(); first < end;) {
+    const size_t middle = first + (end - first) / 2;
+    entries_[middle].meta.next_offset() <= offset ? void(first = middle + 1) : void(end = middle);
+  }
+  return first == entries_.size() ? nullptr : &entries_[first];
 }
 
 void CachedTail::EvictFront() {
   cache_->Removed(entries_.front());
   entries_.pop_front();
+  entries_.ReleaseIfEmpty();
 }
 
 void TailCache::Added(CachedTail* tail, const Entry& entry) {

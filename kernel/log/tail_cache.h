@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernel/base/ring.h"
 #include "kernel/log/entry.h"
 
 namespace chronik::log {
@@ -44,7 +45,7 @@ class CachedTail {
   void EvictFront();
 
   TailCache* cache_;
-  std::deque<Entry> entries_;
+  Ring<Entry> entries_;
   LogIndex unpinned_;
 };
 

@@ -15,7 +15,7 @@
 #include "kernel/raft/log_view.h"
 #include "kernel/raft/progress.h"
 #include "kernel/raft/raft.h"
-#include "kernel/raft/ring.h"
+#include "kernel/base/ring.h"
 
 namespace chronik::raft {
 

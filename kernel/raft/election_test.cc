@@ -381,5 +381,70 @@ TEST(ElectionDeathTest, TheTermMustStayAKafkaLeaderEpoch) {
   EXPECT_DEATH(replica.Go(CampaignNow{}), "no Kafka leader epoch");
 }
 
+// --- how rarely a replica may be ticked
+
+// Every tick that is said to change nothing changes nothing, and the one after them does what single ticks do.
+TEST(Ticks, ManyInOneAreTheSameAsOneByOne) {
+  Options options;
+  options.heartbeat_ticks = 4;
+  options.election_ticks = 40;
+  options.idle_heartbeat_ticks = 12;
+  for (const bool leads : {false, true}) {
+    Single lumped(3, options);
+    Single single(3, options);
+    if (leads) {
+      lumped.Lead();
+      single.Lead();
+    }
+    for (int i = 0; i < 5 && lumped.group.soft_state() == single.group.soft_state(); ++i) {
+      const uint32_t due = lumped.group.ticks_until_due();
+      ASSERT_GT(due, 0u);
+      if (due > 1) {
+        lumped.Go(Tick{due - 1});
+        EXPECT_TRUE(lumped.out.messages.empty() && lumped.out.persist.empty() && !lumped.out.soft_state);
+      }
+      for (uint32_t t = 1; t < due; ++t) {
+        single.Go(Tick{});
+        EXPECT_TRUE(single.out.messages.empty() && !single.out.soft_state) << "tick " << t << " of " << due;
+      }
+      lumped.Go(Tick{});
+      single.Go(Tick{});
+      EXPECT_EQ(lumped.out.messages.size(), single.out.messages.size());
+      EXPECT_EQ(lumped.out.soft_state, single.out.soft_state);
+      EXPECT_EQ(lumped.group.ticks_until_due(), single.group.ticks_until_due());
+    }
+  }
+}
+
+TEST(Ticks, ALeaderBeatsOnceHoweverManyTicksCome) {
+  Single leader(3);
+  leader.Lead();
+  leader.Go(Tick{5});
+  EXPECT_EQ(leader.Now<HeartbeatRequest>().size(), 2u);
+}
+
+TEST(Ticks, ALeaderWhoseFollowersKnowEverythingBeatsLessOften) {
+  Options options;
+  options.heartbeat_ticks = 2;
+  options.election_ticks = 20;
+  options.idle_heartbeat_ticks = 6;
+  Single leader(3, options);
+  leader.Lead();
+  leader.Done();
+  EXPECT_EQ(leader.group.ticks_between_beats(), 2u) << "nobody has its first entry";
+  leader.Accept(2, 1);
+  EXPECT_EQ(leader.group.ticks_between_beats(), 2u) << "node 3 has not";
+  leader.Accept(3, 1);
+  EXPECT_EQ(leader.group.ticks_between_beats(), 6u);
+  ASSERT_TRUE(leader.Propose(1, 10).ok());
+  EXPECT_EQ(leader.group.ticks_between_beats(), 2u);
+  leader.Done();
+  leader.Accept(2, 2);
+  leader.Accept(3, 2);
+  EXPECT_EQ(leader.group.ticks_between_beats(), 6u);
+  leader.Go(PeerLost{ReplicaId(3)});
+  EXPECT_EQ(leader.group.ticks_between_beats(), 2u) << "node 3 may have lost what it was sent";
+}
+
 }  // namespace
 }  // namespace chronik::raft

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "kernel/raft/ring.h"
+#include "kernel/base/ring.h"
 #include "kernel/raft/types.h"
 
 namespace chronik::raft {

@@ -142,7 +142,7 @@ void ProducerStateTable::Truncate(Offset from) {
   }
   if (!cut) return;
   overlay_.clear();
-  for (const ProducerBatch& batch : pending_) Overlay(batch);
+  for (size_t i = 0; i < pending_.size(); ++i) Overlay(pending_[i]);
 }
 
 size_t ProducerStateTable::Expire(WallTime now, std::chrono::milliseconds max_age) {

@@ -10,7 +10,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/ids.h"
 #include "kernel/base/result.h"
+#include "kernel/base/ring.h"
 #include "kernel/records/batch.h"
 
 namespace chronik::records {
@@ -123,7 +123,7 @@ class ProducerStateTable {
   std::map<ProducerId, Entry> committed_;
   std::map<Offset, ProducerId> by_last_batch_;  // of committed_, by newest().base_offset: the order of eviction
   std::map<ProducerId, OverlayEntry> overlay_;
-  std::deque<ProducerBatch> pending_;  // ascending base_offset
+  Ring<ProducerBatch> pending_;  // ascending base_offset
 };
 
 }  // namespace chronik::records

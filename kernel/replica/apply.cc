@@ -103,7 +103,7 @@ void Replica::Complete(Waiters& waiters, LogIndex reached, const raft::RaftGroup
 void Replica::FailWaiters(const Error& error) {
   for (Waiters* waiters : {&durable_waiters_, &commit_waiters_}) {
     Waiters failed = std::exchange(*waiters, {});
-    for (Waiter& waiter : failed) waiter.done(error);
+    for (size_t i = 0; i < failed.size(); ++i) failed[i].done(error);
   }
 }
 

@@ -14,7 +14,6 @@
 // Shard thread only. Destroy it only after Close called back.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +22,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/ids.h"
 #include "kernel/base/result.h"
+#include "kernel/base/ring.h"
 #include "kernel/log/log_store.h"
 #include "kernel/log/tail_cache.h"
 #include "kernel/raft/raft.h"
@@ -153,7 +153,7 @@ class Replica final : private Ticked {
     Term term;
     log::DoneCallback done;
   };
-  using Waiters = std::deque<Waiter>;
+  using Waiters = Ring<Waiter>;
   // An AppendRequest whose answer is awaited, for StateMachine::OnRoundTrip.
   struct Watched {
     ReplicaId peer;
@@ -249,10 +249,10 @@ class Replica final : private Ticked {
   log::CachedTail tail_;
   std::unique_ptr<raft::RaftGroup> raft_;
   raft::Output out_;
-  std::deque<Proposal> proposals_;                        // of the Step that runs
+  Ring<Proposal> proposals_;                              // of the Step that runs
   std::vector<log::Entry> incoming_;                      // likewise: what an AppendRequest brought
   uint64_t generation_ = 0;                               // counts starts of raft_; answers of an earlier one are stale
-  std::deque<std::pair<uint64_t, raft::Message>> after_;  // promises that wait for a Persist, by sequence
+  Ring<std::pair<uint64_t, raft::Message>> after_;        // promises that wait for a Persist, by sequence
   raft::EntryId log_begin_;                               // the entry before the log's first one
   raft::EntryId applied_;
   Offset high_watermark_{0};
