@@ -10,6 +10,8 @@ std::optional<std::string> SettingOf(const broker::Settings& settings, std::stri
   if (name == "broker.id") return std::to_string(settings.node_id.value);
   if (name == "broker.rack") return settings.rack;
   if (name == "default.replication.factor") return std::to_string(settings.default_replication_factor);
+  if (name == "log.retention.bytes") return std::to_string(settings.retention_bytes);
+  if (name == "log.retention.ms") return std::to_string(settings.retention_ms);
   if (name == "message.max.bytes") return std::to_string(settings.message_max_bytes);
   if (name == "num.partitions") return std::to_string(settings.default_partitions);
   if (name == "socket.request.max.bytes") return std::to_string(settings.request_max_bytes);

@@ -24,6 +24,7 @@ constexpr std::array kApis = {
     ApiEntry{18, "ApiVersions", 0, 4, &HandleApiVersions},
     ApiEntry{19, "CreateTopics", 2, 7, &HandleCreateTopics},
     ApiEntry{20, "DeleteTopics", 1, 6, &HandleDeleteTopics},
+    ApiEntry{21, "DeleteRecords", 0, 2, &HandleDeleteRecords},
     ApiEntry{22, "InitProducerId", 0, 5, &HandleInitProducerId},
     ApiEntry{23, "OffsetForLeaderEpoch", 2, 4, &HandleOffsetForLeaderEpoch},
     ApiEntry{32, "DescribeConfigs", 1, 4, &HandleDescribeConfigs},

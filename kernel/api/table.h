@@ -33,6 +33,7 @@ void HandleMetadata(CallPtr call);
 void HandleFindCoordinator(CallPtr call);
 void HandleApiVersions(CallPtr call);
 void HandleCreateTopics(CallPtr call);
+void HandleDeleteRecords(CallPtr call);
 void HandleDeleteTopics(CallPtr call);
 void HandleInitProducerId(CallPtr call);
 void HandleOffsetForLeaderEpoch(CallPtr call);

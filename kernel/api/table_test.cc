@@ -65,6 +65,12 @@ class Sensible {
     t.replication_factor = 1;
     r.timeout_ms = 1000;
   }
+  void Fill(protocol::DeleteRecordsRequest& r) const {
+    auto& t = r.topics.emplace_back();
+    t.name = topic_.name;
+    t.partitions.push_back({0, -1});
+    r.timeout_ms = 1000;
+  }
   void Fill(protocol::DeleteTopicsRequest& r) const {
     r.topic_names = {"missing"};
     r.topics.push_back({"missing", {}});

@@ -78,6 +78,7 @@ CHRONIK_API_PAIR(Metadata);
 CHRONIK_API_PAIR(FindCoordinator);
 CHRONIK_API_PAIR(ApiVersions);
 CHRONIK_API_PAIR(CreateTopics);
+CHRONIK_API_PAIR(DeleteRecords);
 CHRONIK_API_PAIR(DeleteTopics);
 CHRONIK_API_PAIR(InitProducerId);
 CHRONIK_API_PAIR(OffsetForLeaderEpoch);

@@ -125,6 +125,18 @@ struct EpochOutcome {
   EpochEnd end;
 };
 
+inline constexpr Offset kAllRecords{-1};
+
+struct DeleteRecordsItem {
+  PartitionRef partition;
+  Offset before;  // kAllRecords: up to the high watermark
+};
+
+struct DeleteRecordsOutcome {
+  std::optional<Error> error;
+  Offset log_start_offset{-1};
+};
+
 // --- topics -------------------------------------------------------------------------------------------------------
 struct NewTopic {
   std::string name;
@@ -172,6 +184,12 @@ struct Settings {
   int32_t min_insync_replicas = 1;  // a topic's min.insync.replicas unless set; never more than it has replicas
   std::chrono::milliseconds replica_lag_max{10000};
   uint64_t replica_lag_max_entries = 1000;
+  int64_t retention_ms = 604800000;  // a topic's retention.ms unless set; -1: for ever
+  int64_t retention_bytes = -1;      // likewise, of a partition
+  std::chrono::milliseconds retention_check_interval{300000};
+  // The metadata's log is cut off once it has grown by so much and by so many entries.
+  uint64_t snapshot_max_log_bytes = 64ull << 20;
+  uint64_t snapshot_min_interval_entries = 10000;
   // Who may found the cluster, this node included, ascending; one that is founded already is joined. Empty: this node
   // alone, no cluster.
   std::vector<NodeId> founders;
@@ -217,6 +235,10 @@ class Broker {
                            Callback<std::vector<ListOffsetOutcome>> done) = 0;
   virtual void OffsetForLeaderEpoch(ShardId here, std::vector<EpochQuery> items,
                                     Callback<std::vector<EpochOutcome>> done) = 0;
+
+  // What lies before an offset is gone for readers once this is answered; a majority remembers that.
+  virtual void DeleteRecords(ShardId here, std::vector<DeleteRecordsItem> items,
+                             Callback<std::vector<DeleteRecordsOutcome>> done) = 0;
 
   // Answered once the topics' partitions accept produce requests, or with kTimedOut.
   virtual void CreateTopics(ShardId here, std::vector<NewTopic> topics, bool validate_only,

@@ -274,5 +274,62 @@ TEST_F(ClusterTest, TwoOfThreeGoneMakesItUnavailableAndNotWrong) {
   Until([&] { return Leader(leader, "t", 0) != 0 && !Produce(Leader(leader, "t", 0), partition, "again").error; });
 }
 
+// --- log start
+
+TEST_F(ClusterTest, ANodeThatWasAwayWhileRecordsWereDeletedPullsASnapshotAndGoesOn) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef ref = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  const uint64_t away = leader % 3 + 1;
+  ASSERT_FALSE(Produce(leader, ref, "seen by all").error);
+  Until([&] { return Partitions(away, "t")->at(0).local->applied_index >= LogIndex(2); });
+  Stop(away);
+  for (int i = 0; i < 10; ++i) ASSERT_FALSE(Produce(leader, ref, "missed").error);
+  const DeleteRecordsOutcome deleted = DeleteRecords(leader, ref, Offset(8));
+  ASSERT_FALSE(deleted.error);
+  EXPECT_EQ(deleted.log_start_offset, Offset(8));
+  Until([&] { return Partitions(leader, "t")->at(0).local->first_index > LogIndex(5); });
+  Start(away);
+  Until([&] { return Started(away); });
+  ASSERT_FALSE(Produce(leader, ref, "after").error);
+  Until([&] {
+    const auto local = Partitions(away, "t")->at(0).local;
+    return local && local->high_watermark == Offset(12);
+  });
+  EXPECT_EQ(Partitions(away, "t")->at(0).local->log_start_offset, Offset(8));
+  // It leads with what it pulled.
+  ASSERT_TRUE(Transfer(1, "t", 0, away).ok());
+  EXPECT_EQ(Fetch(away, ref, Offset(7)).error->code, ErrorCode::kOffsetOutOfRange);
+  EXPECT_FALSE(Fetch(away, ref, Offset(8)).error);
+  EXPECT_EQ(Produce(away, ref, "more").base_offset, Offset(12));
+}
+
+TEST_F(ClusterTest, RecordsAreNotCutOffUnderAFollowerThatIsAboutToGetThem) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef ref = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  for (int i = 0; i < 10; ++i) ASSERT_FALSE(Produce(leader, ref, "x").error);
+  ASSERT_FALSE(DeleteRecords(leader, ref, kAllRecords).error);
+  for (uint64_t node = 1; node <= 3; ++node)
+    Until([&] { return Partitions(node, "t")->at(0).local->log_start_offset == Offset(10); });
+  for (uint64_t node = 1; node <= 3; ++node)
+    Until([&] { return Partitions(node, "t")->at(0).local->first_index > LogIndex(10); });
+  EXPECT_EQ(DeleteRecords(leader % 3 + 1, ref, Offset(1)).error->code, ErrorCode::kNotLeader);
+}
+
+TEST_F(ClusterTest, TheMetadatasLogIsCutOffAndANewNodeGetsASnapshotOfIt) {
+  snapshot_after_entries_ = 20;
+  StartAll();
+  for (int i = 0; i < 40; ++i) ASSERT_FALSE(CreateTopic(1, "t" + std::to_string(i), 1)) << i;
+  Start(4);
+  Until([this] { return Started(4); });
+  threads_.Advance(seconds(1));
+  for (int i = 0; i < 40; ++i) EXPECT_TRUE(At(4).image(kHome)->FindTopic("t" + std::to_string(i))) << i;
+  EXPECT_GT(MetadataLogBegin(1), 10u);
+  EXPECT_GT(MetadataLogBegin(4), 10u) << "it never had what lies before";
+}
+
 }  // namespace
 }  // namespace chronik::broker

@@ -92,7 +92,8 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
   options.raft.election_ticks = settings_.election_ticks;
   options.raft.heartbeat_ticks = settings_.heartbeat_ticks;
   // Three times within an election timeout.
-  options.raft.idle_heartbeat_ticks = settings_.election_ticks / 3 / settings_.heartbeat_ticks * settings_.heartbeat_ticks;
+  options.raft.idle_heartbeat_ticks =
+      settings_.election_ticks / 3 / settings_.heartbeat_ticks * settings_.heartbeat_ticks;
   options.raft.max_inflight_messages = settings_.max_inflight_messages;
   options.raft.max_append_bytes = settings_.max_append_bytes;
   options.snapshot_retry_ticks *= settings_.heartbeat_ticks;
@@ -105,8 +106,10 @@ void LocalBroker::StartMetadata(log::OpenedGroup opened) {
   MetadataEvents& events = *this;
   std::vector<ReplicaId> founders;
   for (const NodeId node : life_.founders) founders.emplace_back(node, 0);
-  metadata_ = std::make_unique<MetadataGroup>(h.executor, *environment_.store, h.cache, events,
-                                              ReplicaOptions(kMetaGroup, h.id, std::move(founders)), std::move(opened));
+  metadata_ = std::make_unique<MetadataGroup>(
+      h.executor, *environment_.store, h.cache, events, ReplicaOptions(kMetaGroup, h.id, std::move(founders)),
+      std::move(opened),
+      MetadataGroup::CutOffAfter{settings_.snapshot_max_log_bytes, settings_.snapshot_min_interval_entries});
   if (Status started = metadata_->Start(); !started.ok()) {
     return StartFailed({started.error().code, "metadata group: " + started.error().message});
   }
@@ -172,6 +175,7 @@ void LocalBroker::OpenKnownPartitions() {
     done(std::move(status));
   });
   OpenPartitions(std::move(partitions));
+  for (const auto& s : shards_) s->executor.Post([this, &state = *s] { RetainLater(state); });
   Drain();
   // A topic was deleted, or a partition has moved away, and the process ended before its data was.
   environment_.control->Post([this, image] {
@@ -242,6 +246,8 @@ void LocalBroker::CarryOut(const metadata::Effect& effect) {
 
 metadata::TopicSettings LocalBroker::SettingsOf(const metadata::Topic& topic) const {
   metadata::TopicSettings defaults;
+  defaults.retention_ms = settings_.retention_ms;
+  defaults.retention_bytes = settings_.retention_bytes;
   defaults.max_message_bytes = static_cast<int32_t>(settings_.message_max_bytes);
   const auto replicas = static_cast<int32_t>(topic.partitions.empty() ? 1 : topic.partitions.front().replicas.size());
   defaults.min_insync_replicas = std::min(settings_.min_insync_replicas, replicas);
@@ -385,6 +391,13 @@ void LocalBroker::DropReplica(GroupId group) {
   });
 }
 
+void LocalBroker::RetainLater(ShardState& target) {
+  target.retain_timer = target.executor.Schedule(settings_.retention_check_interval, [this, &target] {
+    for (const auto& [group, partition] : target.partitions) partition->Retain();
+    RetainLater(target);
+  });
+}
+
 void LocalBroker::StartTicking(ShardState& target) {
   if (target.tick_timer == 0)
     target.tick_timer = target.executor.Schedule(settings_.tick, [this, &target] { Tick(target); });
@@ -419,7 +432,7 @@ void LocalBroker::Stop(Task done) {
     CloseShard(*s, [this, &state = *s, left, finished] {
       // On the shard's thread, inside the last partition's completion: destroy them in a task of their own.
       state.executor.Post([this, &state, left, finished] {
-        for (Executor::TimerId* timer : {&state.produce_timer, &state.tick_timer}) {
+        for (Executor::TimerId* timer : {&state.produce_timer, &state.tick_timer, &state.retain_timer}) {
           if (*timer != 0) state.executor.Cancel(std::exchange(*timer, 0));
         }
         std::vector<log::GroupHandle> handles;

@@ -81,6 +81,8 @@ class LocalBroker final : public Broker,
                    Callback<std::vector<ListOffsetOutcome>> done) override;
   void OffsetForLeaderEpoch(ShardId here, std::vector<EpochQuery> items,
                             Callback<std::vector<EpochOutcome>> done) override;
+  void DeleteRecords(ShardId here, std::vector<DeleteRecordsItem> items,
+                     Callback<std::vector<DeleteRecordsOutcome>> done) override;
   void CreateTopics(ShardId here, std::vector<NewTopic> topics, bool validate_only, std::chrono::milliseconds timeout,
                     Callback<std::vector<CreateTopicOutcome>> done) override;
   void DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds timeout,
@@ -237,6 +239,7 @@ class LocalBroker final : public Broker,
   void GiveProducerIds();
   void Tick(ShardState& shard);
   void StartTicking(ShardState& shard);
+  void RetainLater(ShardState& shard);
   replica::Options ReplicaOptions(GroupId group, ShardId shard, std::vector<ReplicaId> voters, uint32_t priority = 0);
 
   const Settings settings_;

@@ -15,14 +15,15 @@ constexpr std::chrono::seconds kShardPatience{2};  // for what another shard say
 constexpr std::chrono::seconds kCallSlack{1};      // beyond the deadline of the node that is asked
 constexpr uint64_t kTransferMaxMs = 600'000;
 
-ReplicaReport Describe(const replica::Replica& replica) {
+ReplicaReport Describe(const Partition& partition) {
+  const replica::Replica& replica = partition.replica();
   ReplicaReport out;
   const raft::SoftState state = replica.soft_state();
   out.role = state.role;
   out.term = state.term;
   out.first_index = replica.first_index();
   out.applied_index = replica.applied().index;
-  out.log_start_offset = replica.first_offset();
+  out.log_start_offset = partition.log_start_offset();
   out.high_watermark = replica.high_watermark();
   out.log_end_offset = replica.log_end_offset();
   out.failed = replica.failed();
@@ -134,7 +135,7 @@ void LocalBroker::AddLocalReports(std::vector<PartitionReport> reports,
       std::vector<std::pair<size_t, std::optional<ReplicaReport>>> said;
       for (const auto& [at, group] : asked) {
         const Partition* partition = target.Find(group);
-        said.emplace_back(at, partition == nullptr ? std::nullopt : std::optional(Describe(partition->replica())));
+        said.emplace_back(at, partition == nullptr ? std::nullopt : std::optional(Describe(*partition)));
       }
       home().executor.Post([gather, finish, said = std::move(said)]() mutable {
         if (!gather->done) return;  // too late

@@ -70,4 +70,13 @@ void LocalBroker::OffsetForLeaderEpoch(ShardId here, std::vector<EpochQuery> ite
           });
 }
 
+void LocalBroker::DeleteRecords(ShardId here, std::vector<DeleteRecordsItem> items,
+                                Callback<std::vector<DeleteRecordsOutcome>> done) {
+  Scatter(here, std::move(items), std::move(done),
+          [](Partition* partition, const DeleteRecordsItem& item, Callback<DeleteRecordsOutcome> answer) {
+            if (partition != nullptr) return partition->DeleteRecords(item.before, std::move(answer));
+            answer({Error{ErrorCode::kNotLeader, "the partition is not open on this broker"}, Offset(-1)});
+          });
+}
+
 }  // namespace chronik::broker

@@ -16,9 +16,10 @@ constexpr uint32_t kTicksBetweenAligns = 10;
 }  // namespace
 
 MetadataGroup::MetadataGroup(Executor& executor, log::LogStore& store, log::TailCache& cache, MetadataEvents& events,
-                             replica::Options options, log::OpenedGroup opened)
+                             replica::Options options, log::OpenedGroup opened, CutOffAfter cut_off)
     : events_(events),
       ticks_(*options.ticks),
+      cut_off_(cut_off),
       replica_(executor, store, cache, *this, std::move(options), std::move(opened)) {}
 
 void MetadataGroup::OnTicked() {
@@ -95,6 +96,16 @@ void MetadataGroup::Apply(const log::Entry& entry) {
     events_.OnImage(image_, &applied->effect);
   }
   Answer(entry, applied.ok() ? Result<metadata::Effect>(std::move(applied->effect)) : applied.error());
+  CutOff(entry);
+}
+
+void MetadataGroup::CutOff(const log::Entry& applied) {
+  bytes_since_cut_ += applied.meta.bytes;
+  const uint64_t entries = applied.meta.index - replica_.first_index();
+  if (bytes_since_cut_ < cut_off_.bytes || entries < cut_off_.entries || replica_.truncating()) return;
+  replica_.TruncatePrefix(applied.meta.index - cut_off_.entries / 2, [this](const Status& status) {
+    if (status.ok()) bytes_since_cut_ = 0;  // else at the next entry
+  });
 }
 
 // Who waits for an entry that now has no place any more hears that, too.

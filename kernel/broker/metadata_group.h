@@ -34,8 +34,15 @@ class MetadataEvents {
 
 class MetadataGroup final : public replica::StateMachine {
  public:
+  // The log's beginning goes once it has grown by so much since, and a checkpoint holds what follows from it; half as
+  // many entries stay, for nodes that were away for a moment.
+  struct CutOffAfter {
+    uint64_t bytes;
+    uint64_t entries;
+  };
+
   MetadataGroup(Executor& executor, log::LogStore& store, log::TailCache& cache, MetadataEvents& events,
-                replica::Options options, log::OpenedGroup opened);
+                replica::Options options, log::OpenedGroup opened, CutOffAfter cut_off);
 
   Status Start() { return replica_.Start(); }
   // The leader sees to it that the voters that the metadata names vote, and every other broker learns.
@@ -75,6 +82,10 @@ class MetadataGroup final : public replica::StateMachine {
   const replica::TickSchedule& ticks_;
   uint64_t aligned_ = 0;  // when, in ticks
   void Answer(const log::Entry& entry, const Result<metadata::Effect>& effect);
+  void CutOff(const log::Entry& applied);
+
+  const CutOffAfter cut_off_;
+  uint64_t bytes_since_cut_ = 0;
 
   std::map<raft::EntryId, Callback<Result<metadata::Effect>>> awaited_;
   std::deque<std::pair<raft::EntryId, Result<metadata::Effect>>> recent_;  // applied; for who asks late

@@ -23,8 +23,8 @@ struct FoundRecord {
   int64_t timestamp_ms = -1;
 };
 
-// The first record of `batch` at or after `timestamp_ms`.
-Result<FoundRecord> FindRecord(ByteView bytes, int64_t timestamp_ms) {
+// The first record of `batch` at or after `timestamp_ms`, and not before `from`.
+Result<FoundRecord> FindRecord(ByteView bytes, int64_t timestamp_ms, Offset from) {
   auto batch = records::BatchView::Parse(bytes);
   if (!batch.ok()) return batch.error();
   auto it = records::RecordIterator::Open(*batch, kDecompressedBytesMax);
@@ -33,7 +33,8 @@ Result<FoundRecord> FindRecord(ByteView bytes, int64_t timestamp_ms) {
     auto more = it->Next();
     if (!more.ok()) return more.error();
     if (!*more) break;
-    if (Milliseconds(it->timestamp()) >= timestamp_ms) return FoundRecord{it->offset(), Milliseconds(it->timestamp())};
+    if (Milliseconds(it->timestamp()) >= timestamp_ms && it->offset() >= from)
+      return FoundRecord{it->offset(), Milliseconds(it->timestamp())};
   }
   return FoundRecord{};
 }
@@ -61,17 +62,15 @@ LeaderInfo Partition::leader() const {
 }
 
 ProduceOutcome Partition::Refusal(Error error) const {
-  return {.error = std::move(error),
-          .base_offset = Offset(-1),
-          .log_start_offset = replica_.first_offset(),
-          .leader = leader()};
+  return {
+      .error = std::move(error), .base_offset = Offset(-1), .log_start_offset = log_start_offset(), .leader = leader()};
 }
 
 ProduceOutcome Partition::Accepted(Offset base_offset, int64_t log_append_time_ms) const {
   return {.error = std::nullopt,
           .base_offset = base_offset,
           .log_append_time_ms = log_append_time_ms,
-          .log_start_offset = replica_.first_offset(),
+          .log_start_offset = log_start_offset(),
           .leader = leader()};
 }
 
@@ -180,6 +179,7 @@ void Partition::Receive(replica::PeerMessage message) {
 void Partition::OnTicked() {
   if (!replica_.is_ready() || ticks_.now() - looked_ < kTicksBetweenLooks) return;
   LookWhoIsInSync();
+  CutOff();
   replica_.AlignConfiguration(members_, {});
   if (moving_ && replica_.IsSettled(members_)) events_.OnSettled(ref_);
 }
@@ -289,7 +289,7 @@ EpochEnd Partition::EndOfEpoch(int32_t epoch) const {
 
 bool Partition::Fetch(const FetchItem& item, replica::DataLimit limit, FetchOutcome& out) {
   out.leader = leader();
-  out.log_start_offset = replica_.first_offset();
+  out.log_start_offset = log_start_offset();
   if (Status readable = CheckReadable(item.current_leader_epoch, follower_reads_); !readable.ok()) {
     out.error = readable.error();
     return true;
@@ -303,9 +303,9 @@ bool Partition::Fetch(const FetchItem& item, replica::DataLimit limit, FetchOutc
       return true;
     }
   }
-  if (item.offset < replica_.first_offset() || item.offset > replica_.log_end_offset()) {
+  if (item.offset < log_start_offset() || item.offset > replica_.log_end_offset()) {
     out.error = Error{ErrorCode::kOffsetOutOfRange, "offset " + std::to_string(item.offset.value) + " is outside of [" +
-                                                        std::to_string(replica_.first_offset().value) + ", " +
+                                                        std::to_string(log_start_offset().value) + ", " +
                                                         std::to_string(replica_.log_end_offset().value) + "]"};
     return true;
   }
@@ -349,7 +349,7 @@ void Partition::ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcom
     return done(std::move(out));
   }
   if (item.timestamp == kEarliestTimestamp || item.timestamp == kEarliestLocalTimestamp) {
-    out.offset = replica_.first_offset();
+    out.offset = log_start_offset();
     return done(std::move(out));
   }
   if (item.timestamp < 0 && item.timestamp != kMaxTimestamp) {
@@ -359,24 +359,40 @@ void Partition::ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcom
   }
   const bool by_max = item.timestamp == kMaxTimestamp;
   replica_.FindEntry(by_max ? log::ReadBy::kMaxTimestamp : log::ReadBy::kTimestamp, by_max ? 0 : item.timestamp,
-                     [out, by_max, timestamp = item.timestamp,
-                      done = std::move(done)](Result<std::optional<log::Entry>> entry) mutable {
-                       out.leader_epoch = -1;
-                       if (!entry.ok()) {
-                         out.error = entry.error();
-                       } else if (entry->has_value()) {
-                         const log::Entry& e = **entry;
-                         const auto found = FindRecord(e.body, by_max ? e.max_timestamp : timestamp);
-                         if (found.ok() && found->offset != Offset(-1)) {
-                           out.offset = found->offset;
-                           out.timestamp_ms = found->timestamp_ms;
-                           out.leader_epoch = static_cast<int32_t>(e.meta.term.value);
-                         } else if (!found.ok()) {
-                           out.error = found.error();
-                         }
-                       }
-                       done(std::move(out));
+                     [this, item, out, done = std::move(done)](Result<std::optional<log::Entry>> entry) mutable {
+                       AnswerTimestamp(item, std::move(entry), std::move(out), std::move(done));
                      });
+}
+
+void Partition::AnswerTimestamp(const ListOffsetItem& item, Result<std::optional<log::Entry>> entry,
+                                ListOffsetOutcome out, Callback<ListOffsetOutcome> done) {
+  out.leader_epoch = -1;
+  if (!entry.ok()) {
+    out.error = entry.error();
+    return done(std::move(out));
+  }
+  if (!entry->has_value()) return done(std::move(out));
+  const log::Entry& e = **entry;
+  const bool by_max = item.timestamp == kMaxTimestamp;
+  const auto found = e.max_timestamp < item.timestamp
+                         ? Result<FoundRecord>(FoundRecord{})
+                         : FindRecord(e.body, by_max ? e.max_timestamp : item.timestamp, log_start_offset());
+  if (!found.ok()) {
+    out.error = found.error();
+  } else if (found->offset != Offset(-1)) {
+    out.offset = found->offset;
+    out.timestamp_ms = found->timestamp_ms;
+    out.leader_epoch = static_cast<int32_t>(e.meta.term.value);
+  } else if (!by_max && !replica_.closing()) {
+    // It is among those that were deleted: the next may be in any entry behind them.
+    const Offset next = std::max(e.meta.next_offset(), log_start_offset());
+    if (next >= replica_.high_watermark()) return done(std::move(out));
+    return replica_.FindEntry(log::ReadBy::kOffset, next.value,
+                              [this, item, out, done = std::move(done)](auto following) mutable {
+                                AnswerTimestamp(item, std::move(following), std::move(out), std::move(done));
+                              });
+  }
+  done(std::move(out));
 }
 
 EpochOutcome Partition::OffsetForLeaderEpoch(const EpochQuery& query) const {
@@ -408,14 +424,18 @@ void Partition::Close(Task done) {
 }
 
 Status Partition::RestoreCheckpoint(ByteView checkpoint) {
-  auto table = records::ProducerStateTable::Decode(checkpoint);
+  const auto state = DecodePartitionState(checkpoint);
+  if (!state.ok()) return state.error();
+  auto table = records::ProducerStateTable::Decode(state->producers);
   if (!table.ok()) return table.error();
+  log_start_ = state->log_start;
   producers_ = *std::move(table);
   producers_end_ = producers_.committed_end();
   return {};
 }
 
 void Partition::Apply(const log::Entry& entry) {
+  if (entry.meta.kind == raft::EntryKind::kLogStart) return ApplyLogStart(entry);
   // What this leader appended itself is in producers_ already; the rest comes from before a restart.
   if (entry.meta.kind != raft::EntryKind::kData || entry.meta.base_offset < producers_end_) return;
   const auto batch = records::BatchView::Parse(entry.body);

@@ -11,6 +11,7 @@
 
 #include "kernel/base/clock.h"
 #include "kernel/broker/broker.h"
+#include "kernel/broker/log_start.h"
 #include "kernel/broker/raft_metrics.h"
 #include "kernel/log/log_store.h"
 #include "kernel/log/tail_cache.h"
@@ -73,6 +74,13 @@ class Partition final : public replica::StateMachine {
   void ListOffset(const ListOffsetItem& item, Callback<ListOffsetOutcome> done);
   EpochOutcome OffsetForLeaderEpoch(const EpochQuery& query) const;
 
+  // Of the first record that is there for readers.
+  Offset log_start_offset() const;
+  // Answers once a majority has decided it, or with what is known of it when leadership is lost.
+  void DeleteRecords(Offset before, Callback<DeleteRecordsOutcome> done);
+  // Called every so often: drops what is older or more than is to be retained, if this replica leads.
+  void Retain();
+
   // `watcher` is told once when the high watermark passes `offset` or the role changes. False: it has passed already.
   bool Watch(Offset offset, std::shared_ptr<DataWatcher> watcher);
   void Unwatch(const DataWatcher* watcher) { watchers_.erase(watcher); }
@@ -81,7 +89,7 @@ class Partition final : public replica::StateMachine {
   void Close(Task done);
 
   Status RestoreCheckpoint(ByteView checkpoint) override;
-  Bytes EncodeCheckpoint() const override { return producers_.Encode(); }
+  Bytes EncodeCheckpoint() const override { return EncodePartitionState(log_start_, producers_.Encode()); }
   void Apply(const log::Entry& entry) override;
   void OnHighWatermark(Offset high_watermark) override;
   void OnPendingLost() override;
@@ -120,6 +128,17 @@ class Partition final : public replica::StateMachine {
   bool NeedsMoreThanMajority() const;
   void AnswerInSync();
   EpochEnd EndOfEpoch(int32_t epoch) const;
+  void AnswerTimestamp(const ListOffsetItem& item, Result<std::optional<log::Entry>> entry, ListOffsetOutcome out,
+                       Callback<ListOffsetOutcome> done);
+
+  // partition_log_start.cc
+  void MoveLogStart(Offset to, log::DoneCallback done);
+  void ApplyLogStart(const log::Entry& entry);
+  void RetainBySize(Offset start);
+  void DropOldest(LogIndex next, uint64_t excess, Offset start);
+  void RetainFrom(Offset start);
+  void CutOff();
+  void CutOffBefore(LogIndex first, Offset start);
   LeaderInfo leader() const;
   void WakeAllWatchers();
 
@@ -136,15 +155,19 @@ class Partition final : public replica::StateMachine {
   bool moving_ = false;
   bool follower_reads_ = false;
   const metadata::TopicSettings settings_;
+  Offset log_start_{0};  // what was decided; the log may begin earlier, until it is cut off
+  Offset cut_off_{0};    // the log begins as late as this allows
+  bool cutting_off_ = false;
+  bool retaining_ = false;
   records::ProducerStateTable producers_;
-  Offset producers_end_{0};                  // batches below are in producers_, pending ones included
+  Offset producers_end_{0};                 // batches below are in producers_, pending ones included
   std::list<PendingDuplicate> duplicates_;  // ascending base_offset
   std::map<const DataWatcher*, Watching> watchers_;
   Executor::TimerId campaign_timer_ = 0;
   replica::InSyncReplicas in_sync_;
-  uint64_t looked_ = 0;  // when it looked who is in sync, in ticks
+  uint64_t looked_ = 0;                       // when it looked who is in sync, in ticks
   std::list<PendingInSync> pending_in_sync_;  // ascending
-  replica::Replica replica_;                   // last: it calls the rest
+  replica::Replica replica_;                  // last: it calls the rest
 };
 
 }  // namespace chronik::broker

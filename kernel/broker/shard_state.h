@@ -42,6 +42,7 @@ struct ShardState {
   std::list<std::shared_ptr<ProduceOperation>> produces;  // begun here and not answered yet
   Executor::TimerId produce_timer = 0;
   Executor::TimerId tick_timer = 0;
+  Executor::TimerId retain_timer = 0;
 
   Partition* Find(GroupId group) const {
     const auto found = partitions.find(group);

@@ -71,6 +71,10 @@ class ClusterTest : public testing::Test {
     settings.replica_lag_max = std::chrono::seconds(2);
     settings.join_timeout = std::chrono::seconds(60);
     settings.default_replication_factor = 3;
+    if (snapshot_after_entries_ != 0) {
+      settings.snapshot_max_log_bytes = 1;
+      settings.snapshot_min_interval_entries = snapshot_after_entries_;
+    }
     LocalBroker::Environment environment;
     environment.shards.assign(node.shards.begin(), node.shards.end());
     node.store = std::make_unique<log::LogStore>(environment.shards);
@@ -171,6 +175,18 @@ class ClusterTest : public testing::Test {
     return std::move(*outcome);
   }
 
+  DeleteRecordsOutcome DeleteRecords(uint64_t at, const PartitionRef& partition, Offset before) {
+    std::optional<DeleteRecordsOutcome> outcome;
+    nodes_.at(at)->shards[0]->Post([&, this] {
+      At(at).DeleteRecords(ShardId(0), {{partition, before}},
+                           [&](std::vector<DeleteRecordsOutcome> outcomes) { outcome = outcomes[0]; });
+    });
+    Until([&] { return outcome.has_value(); });
+    return *outcome;
+  }
+  // The first entry of `__meta` on a node's disk.
+  uint64_t MetadataLogBegin(uint64_t at) { return nodes_.at(at)->disk->first_index(kMetaGroup.value); }
+
   Result<LeaderInfo> Transfer(uint64_t at, const std::string& topic, int32_t partition, uint64_t to,
                               std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
     std::optional<Result<LeaderInfo>> outcome;
@@ -192,6 +208,7 @@ class ClusterTest : public testing::Test {
   std::map<uint64_t, std::unique_ptr<Node>> nodes_;
   uint8_t random_ids_ = 0;
   bool follower_reads_ = false;
+  uint64_t snapshot_after_entries_ = 0;  // 0: the default
 };
 
 }  // namespace chronik::broker

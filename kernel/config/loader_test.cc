@@ -159,10 +159,6 @@ TEST(Loader, KeysWithoutEffectAreRefusedUnlessAtTheirDefault) {
       Problems("[raft]\nsnapshot_compression = \"gzip\"\n"),
       ElementsAre("c.toml:2: raft.snapshot_compression: has no effect in this version of chronik; only its default "
                   "\"zstd\" is accepted"));
-  Inputs inputs;
-  inputs.environment["CHRONIK_RAFT_SNAPSHOT_SIZE_MB"] = "32";
-  EXPECT_THAT(Lines(Load(inputs)),
-              ElementsAre(HasSubstr("CHRONIK_RAFT_SNAPSHOT_SIZE_MB: raft.snapshot_max_log_size_mb: has no effect")));
 }
 
 TEST(Loader, PeersAreCheckedOneByOne) {

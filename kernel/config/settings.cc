@@ -39,6 +39,9 @@ BrokerSettings MakeBrokerSettings(const Config& config) {
   broker.request_bytes_max = Whole<uint64_t>(config, "broker.max_request_memory");
   broker.message_bytes_max = Whole<uint32_t>(config, "broker.message_max_bytes");
   broker.connections_max_idle = Duration(config.Get<int64_t>("broker.connections_max_idle"));
+  broker.log_retention_bytes = config.Get<int64_t>("broker.log_retention_bytes");
+  broker.log_retention_check_interval = Duration(config.Get<int64_t>("broker.log_retention_check_interval"));
+  broker.log_retention_ms = config.Get<int64_t>("broker.log_retention_ms");
   broker.shutdown_timeout = Duration(config.Get<int64_t>("broker.shutdown_timeout"));
   return broker;
 }
@@ -86,6 +89,8 @@ Settings MakeSettings(const Config& config) {
   settings.raft.election_timeout = Milliseconds(config, "raft.election_timeout_ms");
   settings.raft.heartbeat_interval = Milliseconds(config, "raft.heartbeat_interval_ms");
   settings.raft.max_inflight_messages = Whole<uint32_t>(config, "raft.max_inflight_messages");
+  settings.raft.snapshot_max_log_bytes = Whole<uint64_t>(config, "raft.snapshot_max_log_size_mb") << 20;
+  settings.raft.snapshot_min_interval_entries = Whole<uint64_t>(config, "raft.snapshot_min_interval_entries");
   settings.raft.max_append_bytes = Whole<uint32_t>(config, "raft.advanced.max_append_entries_size");
   settings.cluster.enabled = config.Get<bool>("cluster.enabled");
   settings.cluster.replication_factor = Whole<int16_t>(config, "cluster.replication_factor");

@@ -34,6 +34,9 @@ struct BrokerSettings {
   uint64_t request_bytes_max = 0;             // requests of all connections that are not answered yet
   uint32_t message_bytes_max = 0;             // one record batch
   Duration connections_max_idle{};
+  int64_t log_retention_bytes = -1;
+  Duration log_retention_check_interval{};
+  int64_t log_retention_ms = -1;
   Duration shutdown_timeout{};
 };
 
@@ -42,6 +45,8 @@ struct RaftSettings {
   Duration heartbeat_interval{};
   uint32_t max_inflight_messages = 256;
   uint32_t max_append_bytes = 1 << 20;
+  uint64_t snapshot_max_log_bytes = 64ull << 20;
+  uint64_t snapshot_min_interval_entries = 10000;
 };
 
 // [cluster]: who the nodes are. node_id is in BrokerSettings.

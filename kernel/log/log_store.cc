@@ -26,7 +26,8 @@ Bounds FromAbi(const chr_log_bounds& b) {
                 .last_term = Term(b.last_term),
                 .first_offset = Offset(b.first_offset),
                 .next_offset = Offset(b.next_offset),
-                .hard_state = {Term(b.hard_state.term), ReplicaId(b.hard_state.vote), LogIndex(b.hard_state.commit)}};
+                .hard_state = {Term(b.hard_state.term), ReplicaId(b.hard_state.vote), LogIndex(b.hard_state.commit)},
+                .bytes = b.bytes};
 }
 
 // The payload as one block: shared where the store keeps it in one piece, else copied together.

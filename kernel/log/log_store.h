@@ -35,6 +35,7 @@ struct Bounds {
   Offset first_offset;
   Offset next_offset;
   raft::HardState hard_state;
+  uint64_t bytes = 0;  // of bodies, about
 };
 
 struct OpenedGroup {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/log/tail_cache.h"
 
-
 #include "kernel/base/invariant.h"
 
 namespace chronik::log {

@@ -82,6 +82,7 @@ void TestLogStore::FillBounds(const Group& group, chr_log_bounds& out) {
   out.last_index = group.end_index() - 1;
   out.prev_term = group.prev_term;
   out.last_term = group.entries.empty() ? group.prev_term : group.entries.back().header.term;
+  for (const Stored& entry : group.entries) out.bytes += entry.body.size();
   out.first_offset = group.first_offset;
   out.next_offset = group.first_offset;
   for (const Stored& entry : group.entries) out.next_offset = entry.header.base_offset + entry.header.offset_count;
@@ -103,7 +104,7 @@ chr_status TestLogStore::Submit(void* self, uint32_t lane, const chr_log_op* ops
                                 size_t* accepted) noexcept {
   for (size_t i = 0; i < count; ++i) {
     const chr_log_op& op = ops[i];
-    Operation operation{op.opcode, &Of(op.group), op.tag, op.index, {}, std::nullopt, Bytes()};
+    Operation operation{op.opcode, &Of(op.group), op.tag, op.index, op.term, op.offset, {}, std::nullopt, Bytes()};
     CHRONIK_CHECK(operation.group->open && operation.group->lane == lane) << "a group's operation on a foreign lane";
     for (uint64_t e = 0; e < op.entry_count; ++e) {
       const chr_log_entry& entry = op.entries[e];
@@ -137,9 +138,24 @@ void TestLogStore::CarryOut(uint32_t lane, Operation operation) {
       group.entries.push_back(std::move(entry));
     }
   }
+  if (status >= 0 && operation.opcode == CHR_LOG_RESET)
+    Begin(group, operation.index, operation.term, operation.offset, group.entries.size());
+  if (status >= 0 && operation.opcode == CHR_LOG_TRUNCATE_PREFIX && operation.index > group.first_index) {
+    CHRONIK_CHECK(operation.index <= group.end_index()) << "cut off beyond the end";
+    const auto gone = static_cast<size_t>(operation.index - group.first_index);
+    const chr_log_entry& last = group.entries[gone - 1].header;
+    Begin(group, operation.index, last.term, last.base_offset + static_cast<int64_t>(last.offset_count), gone);
+  }
   if (--group.in_flight == 0) group.cancelling = false;
   const chr_log_cqe done{operation.tag, status < 0 ? 0 : group.end_index() - 1, status, 0};
   sink_.on_complete(sink_.ctx, lane, &done, 1, chr_str{});
+}
+
+void TestLogStore::Begin(Group& group, uint64_t first, uint64_t previous_term, int64_t offset, size_t gone) {
+  group.first_index = first;
+  group.prev_term = previous_term;
+  group.first_offset = offset;
+  group.entries.erase(group.entries.begin(), group.entries.begin() + static_cast<std::ptrdiff_t>(gone));
 }
 
 uint64_t TestLogStore::FirstMatch(const Group& group, const chr_log_read& what) {

@@ -39,6 +39,7 @@ class TestLogStore {
   size_t appends() const { return appends_; }
   size_t reads() const { return reads_; }
   bool Holds(uint64_t group) const { return groups_.contains(group); }
+  uint64_t first_index(uint64_t group) const { return groups_.at(group).first_index; }
   bool IsOpen(uint64_t group) const { return groups_.contains(group) && groups_.at(group).open; }
 
  private:
@@ -65,6 +66,8 @@ class TestLogStore {
     Group* group;
     uint64_t tag;
     uint64_t index;
+    uint64_t term;
+    int64_t offset;
     std::vector<Stored> entries;
     std::optional<chr_hard_state> hard_state;
     Bytes blob;
@@ -78,6 +81,7 @@ class TestLogStore {
   static chr_status Read(void* self, chr_log_group* group, const chr_log_read* what, chr_log_slice* out) CHR_NX;
 
   void CarryOut(uint32_t lane, Operation operation);
+  static void Begin(Group& group, uint64_t first, uint64_t previous_term, int64_t offset, size_t gone);
   static uint64_t FirstMatch(const Group& group, const chr_log_read& what);
   static chr_log_slice Slice(const Group& group, const chr_log_read& what);
 

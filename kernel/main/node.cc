@@ -145,6 +145,10 @@ Status Node::Impl::MakeBroker() {
   settings.default_partitions = b.default_partitions;
   settings.message_max_bytes = b.message_bytes_max;
   settings.request_max_bytes = b.socket_request_bytes_max;
+  settings.retention_ms = b.log_retention_ms;
+  settings.retention_bytes = b.log_retention_bytes;
+  settings.retention_check_interval =
+      std::chrono::duration_cast<std::chrono::milliseconds>(b.log_retention_check_interval);
   SetClusterSettings(setup.settings, settings);
   broker::LocalBroker::Environment environment;
   for (const auto& shard : shards) environment.shards.push_back(shard.get());

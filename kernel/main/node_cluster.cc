@@ -22,6 +22,8 @@ void SetClusterSettings(const config::Settings& from, broker::Settings& to) {
   to.election_ticks = static_cast<uint32_t>(std::max<int64_t>(2, raft.election_timeout / tick));
   to.max_inflight_messages = raft.max_inflight_messages;
   to.max_append_bytes = raft.max_append_bytes;
+  to.snapshot_max_log_bytes = raft.snapshot_max_log_bytes;
+  to.snapshot_min_interval_entries = raft.snapshot_min_interval_entries;
   if (!from.cluster.enabled) return;
   to.default_replication_factor = from.cluster.replication_factor;
   to.min_insync_replicas = from.cluster.min_insync_replicas;

@@ -56,6 +56,8 @@ TopicSettings SettingsOf(const ConfigMap& configs, const TopicSettings& defaults
   ReadInteger(configs, "min.insync.replicas", &settings.min_insync_replicas);
   ReadInteger(configs, "message.timestamp.before.max.ms", &settings.timestamp_before_max_ms);
   ReadInteger(configs, "message.timestamp.after.max.ms", &settings.timestamp_after_max_ms);
+  ReadInteger(configs, "retention.ms", &settings.retention_ms);
+  ReadInteger(configs, "retention.bytes", &settings.retention_bytes);
   if (const std::string* type = ValidValue(configs, "message.timestamp.type")) {
     settings.log_append_time = TrimConfigValue(*type) == "LogAppendTime";
   }

@@ -57,6 +57,8 @@ struct TopicSettings {
   bool log_append_time = false;  // message.timestamp.type
   int64_t timestamp_before_max_ms = std::numeric_limits<int64_t>::max();
   int64_t timestamp_after_max_ms = 3600000;
+  int64_t retention_ms = 604800000;  // -1: for ever
+  int64_t retention_bytes = -1;      // of a partition; -1: any number
   friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
 };
 

@@ -77,6 +77,9 @@ TEST(CheckTopicConfig, AcceptsWhatIsHonoured) {
                                                         {"max.message.bytes", " 2000000 "},
                                                         {"max.message.bytes", "+5"},
                                                         {"min.insync.replicas", "2"},
+                                                        {"retention.ms", "-1"},
+                                                        {"retention.ms", "1000"},
+                                                        {"retention.bytes", "123"},
                                                         {"message.timestamp.type", "CreateTime"},
                                                         {"message.timestamp.type", "LogAppendTime"},
                                                         {"message.timestamp.before.max.ms", "0"},
@@ -88,7 +91,7 @@ TEST(CheckTopicConfig, AcceptsWhatIsHonoured) {
 
 TEST(CheckTopicConfig, AcceptsOthersAtTheirDefaultHoweverItIsWritten) {
   EXPECT_TRUE(CheckTopicConfig("cleanup.policy", " delete ").ok());
-  EXPECT_TRUE(CheckTopicConfig("retention.ms", "0604800000").ok());
+  EXPECT_TRUE(CheckTopicConfig("segment.ms", "0604800000").ok());
   EXPECT_TRUE(CheckTopicConfig("preallocate", "FALSE").ok());
   EXPECT_TRUE(CheckTopicConfig("min.cleanable.dirty.ratio", "0.50").ok());
   EXPECT_TRUE(CheckTopicConfig("compression.type", "producer").ok());
@@ -97,7 +100,7 @@ TEST(CheckTopicConfig, AcceptsOthersAtTheirDefaultHoweverItIsWritten) {
 TEST(CheckTopicConfig, RefusesTheRestWithAReason) {
   const std::vector<std::tuple<const char*, const char*, const char*>> cases{
       {"no.such", "1", "unknown topic config 'no.such'"},
-      {"retention.ms", "1000", "has no effect in this release yet"},
+      {"segment.ms", "1000", "has no effect in this release yet"},
       {"cleanup.policy", "compact", "has no effect in this release yet"},
       {"cleanup.policy", "delete,compact", "has no effect in this release yet"},
       {"compression.type", "zstd", "has no effect in this release yet"},
@@ -121,7 +124,7 @@ TEST(CheckTopicConfig, RefusesTheRestWithAReason) {
     EXPECT_EQ(status.error().code, ErrorCode::kInvalidConfig);
     EXPECT_THAT(status.error().message, testing::HasSubstr(reason)) << name << '=' << value;
   }
-  EXPECT_FALSE(CheckTopicConfigs({{"max.message.bytes", "5"}, {"retention.ms", "5"}}).ok());
+  EXPECT_FALSE(CheckTopicConfigs({{"max.message.bytes", "5"}, {"segment.ms", "5"}}).ok());
   EXPECT_TRUE(CheckTopicConfigs({{"max.message.bytes", "5"}, {"min.insync.replicas", "2"}}).ok());
 }
 

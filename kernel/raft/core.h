@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/base/ring.h"
 #include "kernel/raft/configuration.h"
 #include "kernel/raft/log_view.h"
 #include "kernel/raft/progress.h"
 #include "kernel/raft/raft.h"
-#include "kernel/base/ring.h"
 
 namespace chronik::raft {
 

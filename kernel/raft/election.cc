@@ -98,8 +98,8 @@ bool Impl::Idle() const {
 uint32_t Impl::TicksUntilDue() const {
   const auto left = [](uint32_t elapsed, uint32_t limit) { return limit > elapsed ? limit - elapsed : 1; };
   if (role_ != Role::kLeader) return left(election_elapsed_, election_timeout_);
-  uint32_t due = std::min(left(heartbeat_elapsed_, TicksBetweenBeats()),
-                          left(election_elapsed_, options_.election_ticks));
+  uint32_t due =
+      std::min(left(heartbeat_elapsed_, TicksBetweenBeats()), left(election_elapsed_, options_.election_ticks));
   if (transfer_target_ != ReplicaId{}) due = std::min(due, left(transfer_elapsed_, options_.election_ticks));
   if (done_sequence_ != last_sequence_)
     due = std::min(due, left(write_elapsed_, kStallTimeouts * options_.election_ticks));

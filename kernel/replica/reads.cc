@@ -15,6 +15,11 @@ LogIndex Replica::Readable() const {
   return raft_ ? std::min(applied_.index, raft_->commit_index()) : log_begin_.index;
 }
 
+uint64_t Replica::log_bytes() const {
+  const auto durable = store_.Reload(handle_);
+  return durable.ok() ? durable->bounds.bytes : 0;
+}
+
 std::optional<DataRead> Replica::ReadCached(Offset from, DataLimit limit) const {
   DataRead out{{}, from};
   if (from >= high_watermark_) return out;

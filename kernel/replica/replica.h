@@ -8,8 +8,8 @@
 // the same; entries up to applied_ are skipped when they come.
 //
 // Reader's order: this file, replica.cc (start, steps, what is proposed), ticks.cc, persist.cc (the disk), apply.cc
-// (what is committed, who waits, checkpoints), messages.cc (the other replicas), snapshots.cc (pulling, serving, truncating),
-// reads.cc.
+// (what is committed, who waits, checkpoints), messages.cc (the other replicas), snapshots.cc (pulling, serving,
+// truncating), reads.cc.
 //
 // Shard thread only. Destroy it only after Close called back.
 #pragma once
@@ -131,6 +131,8 @@ class Replica final : private Ticked {
   Offset high_watermark() const { return high_watermark_; }
   Offset log_end_offset() const { return raft_ ? raft_->next_offset() : opened_.bounds.next_offset; }
   Offset first_offset() const { return first_offset_; }
+  // Of the bodies that are on disk, about; asks the store.
+  uint64_t log_bytes() const;
   bool failed() const { return failed_; }
   // Why produce is refused: not leader, failed disk, full disk; ok() if it is not.
   Status writable() const;
@@ -249,11 +251,11 @@ class Replica final : private Ticked {
   log::CachedTail tail_;
   std::unique_ptr<raft::RaftGroup> raft_;
   raft::Output out_;
-  Ring<Proposal> proposals_;                              // of the Step that runs
-  std::vector<log::Entry> incoming_;                      // likewise: what an AppendRequest brought
-  uint64_t generation_ = 0;                               // counts starts of raft_; answers of an earlier one are stale
-  Ring<std::pair<uint64_t, raft::Message>> after_;        // promises that wait for a Persist, by sequence
-  raft::EntryId log_begin_;                               // the entry before the log's first one
+  Ring<Proposal> proposals_;                        // of the Step that runs
+  std::vector<log::Entry> incoming_;                // likewise: what an AppendRequest brought
+  uint64_t generation_ = 0;                         // counts starts of raft_; answers of an earlier one are stale
+  Ring<std::pair<uint64_t, raft::Message>> after_;  // promises that wait for a Persist, by sequence
+  raft::EntryId log_begin_;                         // the entry before the log's first one
   raft::EntryId applied_;
   Offset high_watermark_{0};
   Offset first_offset_{0};
