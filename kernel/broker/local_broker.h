@@ -74,6 +74,8 @@ class LocalBroker final : public Broker,
   std::vector<NodeId> in_sync(ShardId here, GroupId group) const override;
   bool IsAlive(ShardId here, NodeId node) const override;
   size_t partition_count(ShardId here) const { return shards_[here.value]->partitions.size(); }
+  // This broker's replica of a group, null if it has none. For tests; on the thread of the group's shard.
+  const replica::Replica* replica(GroupId group) const;
 
   void Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) override;
   void Fetch(ShardId here, FetchRequest request, Callback<std::vector<FetchOutcome>> done) override;
