@@ -133,12 +133,16 @@ class LocalBroker final : public Broker,
 
   // A command on its way to the log, by whichever node leads it.
   struct MetadataProposal {
+    uint64_t number;
     Bytes command;
     Callback<Result<metadata::Effect>> done;  // null once it ran
     Executor::TimerId timer = 0;
     Executor::TimerId retry = 0;
   };
   using MetadataProposalPtr = std::shared_ptr<MetadataProposal>;
+  struct Earlier {  // not by address: a simulated run must be the same every time
+    bool operator()(const MetadataProposalPtr& a, const MetadataProposalPtr& b) const { return a->number < b->number; }
+  };
 
   void OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) override;
   void OnMetadataReady() override;
@@ -259,7 +263,8 @@ class LocalBroker final : public Broker,
   std::map<NodeId, std::string> addresses_;  // of the other nodes
   std::unique_ptr<cluster::Calls> calls_;
   std::unique_ptr<MetadataGroup> metadata_;
-  std::set<MetadataProposalPtr> proposals_;
+  std::set<MetadataProposalPtr, Earlier> proposals_;
+  uint64_t next_proposal_ = 0;
   std::map<GroupId, int32_t> led_;        // partitions that this node leads, by epoch
   std::map<GroupId, int32_t> announced_;  // of those: not told to the others yet
   Executor::TimerId join_timer_ = 0;

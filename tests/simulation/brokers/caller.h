@@ -16,8 +16,8 @@ class Caller {
  public:
   explicit Caller(Cluster& cluster) : c_(cluster), s_(cluster.scheduler()) {}
 
-  // `ask(node, shard, answer)` runs on that shard; `done(const T*)` runs once, at the client: null if there was no answer
-  // within `patience`, and then the outcome is unknown.
+  // `ask(node, shard, answer)` runs on that shard; `done(const T*)` runs once, at the client: null if there was no
+  // answer within `patience`, and then the outcome is unknown.
   template <class T, class Ask, class Done>
   void Call(size_t slot, ShardId shard, Duration patience, Ask ask, Done done) {
     struct Waiting {

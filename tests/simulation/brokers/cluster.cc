@@ -20,12 +20,10 @@ constexpr size_t kImagesKept = 200;
 Cluster::Cluster(Scheduler& scheduler, size_t nodes, bool fetch_from_followers)
     : scheduler_(scheduler),
       network_(scheduler),
-      context_{scheduler,
-               network_,
-               {},
-               nodes,
-               fetch_from_followers,
-               [this](size_t slot, uint64_t boot, const Error& why) { OnFatal(slot, boot, why); }} {
+      context_{
+          scheduler, network_, {}, nodes, fetch_from_followers, [this](size_t slot, uint64_t boot, const Error& why) {
+            OnFatal(slot, boot, why);
+          }} {
   for (size_t i = 0; i < nodes; ++i) {
     slots_.push_back({std::make_unique<SimDisk>(scheduler, i), nullptr, false});
     if (i < kFoundersMax) context_.founders.emplace_back(i + 1);
@@ -179,8 +177,8 @@ void Cluster::CheckImages() {
     const metadata::ImagePtr image = n->broker().image(ShardId(0));
     const auto [known, added] = images_.try_emplace(image->version(), image);
     if (!added && known->second != image && !(*known->second == *image)) {
-      Violate("metadata: broker " + std::to_string(i + 1) + " has another version " +
-              std::to_string(image->version()) + " than an earlier one");
+      Violate("metadata: broker " + std::to_string(i + 1) + " has another version " + std::to_string(image->version()) +
+              " than an earlier one");
     }
   }
   while (images_.size() > kImagesKept) images_.erase(images_.begin());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes wrong in a run of whole brokers, of the kinds that faults.h of the folder above names, and what its operator
-// does: leaderships are moved, brokers are decommissioned and come back. Heal ends all.
+// What goes wrong in a run of whole brokers, of the kinds that faults.h of the folder above names, and what its
+// operator does: leaderships are moved, brokers are decommissioned and come back. Heal ends all.
 #pragma once
 
 #include <array>

@@ -59,21 +59,21 @@ void History::OnAcked(GroupId group, const std::vector<uint64_t>& numbers, Offse
   }
   // One that does not lead any more has acknowledged at an earlier epoch than it names.
   const Offset end = base + static_cast<int64_t>(numbers.size());
-  Offset& known_end = p.acked_ends[leader.epoch];
+  Offset& known_end = p.known.acked_ends[leader.epoch];
   known_end = std::max(known_end, end);
 }
 
-AckedEnds History::acked_ends(GroupId group) const {
-  const auto known = partitions_.find(group);
-  return known == partitions_.end() ? AckedEnds{} : known->second.acked_ends;
+Known History::known(GroupId group) const {
+  const auto found = partitions_.find(group);
+  return found == partitions_.end() ? Known{} : found->second.known;
 }
 
-Offset History::OnRead(GroupId group, NodeId at, uint64_t boot, Offset from, const AckedEnds& before,
+Offset History::OnRead(GroupId group, NodeId at, uint64_t boot, Offset from, const Known& before,
                        const broker::FetchOutcome& outcome) {
   Partition& p = partitions_[group];
   if (outcome.leader.leader == at) {
     OnLeader(group, at, outcome.leader);
-    for (const auto& [epoch, end] : before) {
+    for (const auto& [epoch, end] : before.acked_ends) {
       if (epoch <= outcome.leader.epoch && end > outcome.high_watermark) {
         violate_(Name(group, outcome.high_watermark) + "is the high watermark at broker " + std::to_string(at.value) +
                  ", which leads at epoch " + std::to_string(outcome.leader.epoch) + ", and what ends at " +
@@ -81,10 +81,12 @@ Offset History::OnRead(GroupId group, NodeId at, uint64_t boot, Offset from, con
       }
     }
   }
-  Offset& high_watermark = p.high_watermarks[boot];
-  if (outcome.high_watermark < high_watermark)
+  const auto shown = before.high_watermarks.find(boot);
+  if (shown != before.high_watermarks.end() && outcome.high_watermark < shown->second) {
     violate_(Name(group, outcome.high_watermark) + "the high watermark of broker " + std::to_string(at.value) +
-             " went back from " + std::to_string(high_watermark.value));
+             " went back from " + std::to_string(shown->second.value));
+  }
+  Offset& high_watermark = p.known.high_watermarks[boot];
   high_watermark = std::max(high_watermark, outcome.high_watermark);
   const Bytes bytes = outcome.records.Flatten();
   Offset next = from;
@@ -118,7 +120,8 @@ void History::OnRecord(GroupId group, Offset offset, ByteView value) {
   const uint64_t number = value.size() < 8 ? 0 : LoadLittle<uint64_t>(value.data());
   const auto sent = sent_.find(number);
   const std::vector<uint8_t> whole = ValueOf(number);
-  if (sent == sent_.end() || sent->second.group != group || !std::equal(value.begin(), value.end(), whole.begin(), whole.end()))
+  if (sent == sent_.end() || sent->second.group != group ||
+      !std::equal(value.begin(), value.end(), whole.begin(), whole.end()))
     return violate_(Name(group, offset) + "a record that nobody sent there");
   const auto [known, added] = p.log.try_emplace(offset, number);
   if (known->second != number) return violate_(Name(group, offset) + "two reads give different records");

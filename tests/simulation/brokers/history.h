@@ -21,8 +21,11 @@
 
 namespace chronik::sim::brokers {
 
-// What was acknowledged at each epoch: the end of the last record.
-using AckedEnds = std::map<int32_t, Offset>;
+// What clients knew of a partition at one moment. A request that is sent from then on has to show it.
+struct Known {
+  std::map<int32_t, Offset> acked_ends;        // by epoch: the end of the last record that was acknowledged at it
+  std::map<uint64_t, Offset> high_watermarks;  // by boot of the process that told it
+};
 
 class History {
  public:
@@ -36,10 +39,9 @@ class History {
   // Told by broker `by`. The numbers stand from `base` on.
   void OnAcked(GroupId group, const std::vector<uint64_t>& numbers, Offset base, NodeId by,
                const broker::LeaderInfo& leader);
-  // As of now; a read that is asked for from now on has to show it.
-  AckedEnds acked_ends(GroupId group) const;
-  // `boot`: of the process that answered. Returns where to read on.
-  Offset OnRead(GroupId group, NodeId at, uint64_t boot, Offset from, const AckedEnds& before,
+  Known known(GroupId group) const;
+  // `boot`: of the process that answered; `before`: when it was asked. Returns where to read on.
+  Offset OnRead(GroupId group, NodeId at, uint64_t boot, Offset from, const Known& before,
                 const broker::FetchOutcome& outcome);
   // The partition was read from its beginning to `end` after everything had settled.
   void CheckComplete(GroupId group, Offset end);
@@ -57,9 +59,8 @@ class History {
     std::map<Offset, uint64_t> log;  // numbers, as far as they were read
     std::map<uint64_t, Offset> place;
     std::map<uint64_t, Offset> acked;
-    AckedEnds acked_ends;
-    std::map<int32_t, NodeId> leaders;  // by epoch
-    std::map<uint64_t, Offset> high_watermarks;  // by boot
+    Known known;
+    std::map<int32_t, NodeId> leaders;           // by epoch
     std::map<uint64_t, uint64_t> next_sequence;  // by producer
   };
 

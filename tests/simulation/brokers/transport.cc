@@ -44,9 +44,10 @@ void LinkNetwork::Detach(size_t slot, uint64_t seen_percent) {
 }
 
 void LinkNetwork::DialLater(size_t from, size_t to) {
-  scheduler_.After(scheduler_.random().Between(milliseconds(5), milliseconds(150)), [this, from, to, e = endpoints_[from]] {
-    if (e != nullptr && endpoints_[from] == e) Dial(from, to);
-  });
+  scheduler_.After(scheduler_.random().Between(milliseconds(5), milliseconds(150)),
+                   [this, from, to, e = endpoints_[from]] {
+                     if (e != nullptr && endpoints_[from] == e) Dial(from, to);
+                   });
 }
 
 bool LinkNetwork::Reachable(size_t from, size_t to) {
@@ -187,8 +188,9 @@ const chr_transport& Endpoint::table() {
         return Of(self).SetPeer(peer, {address.data, address.size});
       },
       .remove_peer = [](void*, uint64_t) noexcept -> chr_status { return CHR_OK; },
-      .send = [](void* self, uint64_t peer, uint32_t lane, const chr_buf* bufs,
-                 size_t count) noexcept -> chr_status { return Of(self).Send(peer, lane, bufs, count); },
+      .send = [](void* self, uint64_t peer, uint32_t lane, const chr_buf* bufs, size_t count) noexcept -> chr_status {
+        return Of(self).Send(peer, lane, bufs, count);
+      },
       .resume = [](void*, uint64_t, uint32_t) noexcept {},
       .stream_open = nullptr,
       .stream_write = nullptr,

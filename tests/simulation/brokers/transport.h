@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A simulated `chronik.transport/1` between whole brokers: what transport_tcp is over a network that delays, loses, cuts
-// and breaks. As there, who dials is who sends: the connection from A to B carries A's frames, and each end dials its
-// own. A frame comes once and in its lane's order, or not at all; a connection that falls silent is given up after a
-// while, and dialled again.
+// A simulated `chronik.transport/1` between whole brokers: what transport_tcp is over a network that delays, loses,
+// cuts and breaks. As there, who dials is who sends: the connection from A to B carries A's frames, and each end dials
+// its own. A frame comes once and in its lane's order, or not at all; a connection that falls silent is given up after
+// a while, and dialled again.
 //
 // A broker has one endpoint for each of its processes. The network belongs to the scheduler's thread and outlives the
 // endpoints.

@@ -56,7 +56,8 @@ void Workload::Next() {
   Later(milliseconds(12), [this] {
     const uint64_t what = s_.random().Below(200);
     if (active_ && what < 4 && Living().size() + creating_ < limits_.topics) CreateTopic();
-    if (active_ && what == 4 && Living().size() == limits_.topics) DeleteTopic(Living()[s_.random().Below(limits_.topics)]);
+    if (active_ && what == 4 && Living().size() == limits_.topics)
+      DeleteTopic(Living()[s_.random().Below(limits_.topics)]);
     if (what >= 190) ReadMetadata();
     if (active_ && what > 50 && what < 120 && !producers_.empty()) {
       const auto& producer = producers_[s_.random().Below(producers_.size())];
@@ -91,8 +92,8 @@ void Workload::CreateTopic() {
   broker::NewTopic wanted;
   wanted.name = topic->name;
   wanted.partition_count = static_cast<int32_t>(s_.random().Between(1, 3));
-  wanted.replication_factor = static_cast<int16_t>(s_.random().Between(static_cast<uint64_t>(limits_.replicas_min),
-                                                                       static_cast<uint64_t>(limits_.replicas_max)));
+  wanted.replication_factor = static_cast<int16_t>(
+      s_.random().Between(static_cast<uint64_t>(limits_.replicas_min), static_cast<uint64_t>(limits_.replicas_max)));
   using Answer = Answered<broker::CreateTopicOutcome>;
   admin_.Call<Answer>(
       admin_.AnySlot(), kHome, kPatience,
@@ -166,8 +167,9 @@ void Workload::DeleteTopic(const TopicState& topic) {
 }
 
 void Workload::OnDeleted(const TopicState& topic, const Answered<std::optional<Error>>* answer, bool first) {
-  const bool unknown = answer && answer->outcome &&
-                       (answer->outcome->code == ErrorCode::kUnknownTopic || answer->outcome->code == ErrorCode::kUnknownTopicId);
+  const bool unknown =
+      answer && answer->outcome &&
+      (answer->outcome->code == ErrorCode::kUnknownTopic || answer->outcome->code == ErrorCode::kUnknownTopicId);
   if (unknown && first) return c_.Violate("topics: '" + topic->name + "' lived, and is unknown to who deletes it");
   if (answer && (!answer->outcome || unknown)) {
     topic->state = State::kDeleted;
@@ -258,7 +260,8 @@ void Workload::Send(const std::shared_ptr<Producer>& producer, const std::shared
   const size_t slot = producer->slot % c_.size();
   producing_.Call<broker::ProduceOutcome>(
       slot, producing_.AnyShard(), kPatience,
-      [id = *producer->id, batch, ref = broker::PartitionRef{producer->topic->made->id, producer->partition, producer->group}](
+      [id = *producer->id, batch,
+       ref = broker::PartitionRef{producer->topic->made->id, producer->partition, producer->group}](
           Node& node, ShardId here, auto answer) {
         broker::ProduceRequest request;
         request.timeout = kTimeout;
@@ -280,6 +283,15 @@ void Workload::Send(const std::shared_ptr<Producer>& producer, const std::shared
 void Workload::OnProduced(const std::shared_ptr<Producer>& producer, const std::shared_ptr<Batch>& batch, size_t slot,
                           bool first, const broker::ProduceOutcome* outcome) {
   batch->in_flight = false;
+  if (s_.trace().recording()) {
+    s_.trace().Line(s_.Now(), "producer " + std::to_string(producer->number) + " group " +
+                                  std::to_string(producer->group.value) + " sequence " +
+                                  std::to_string(batch->base_sequence) + " at broker " + std::to_string(slot + 1) +
+                                  ": " +
+                                  (outcome == nullptr ? "no answer"
+                                   : !outcome->error  ? "offset " + std::to_string(outcome->base_offset.value)
+                                                      : outcome->error->message));
+  }
   if (outcome && !outcome->error) {
     batch->acked = true;
     producer->established = true;
@@ -325,18 +337,18 @@ void Workload::Fetch(const std::shared_ptr<Consumer>& consumer) {
           answer({std::move(outcomes[0]), nullptr, node.boot()});
         });
       },
-      [this, consumer, slot, before = history_.acked_ends(consumer->group)](const Answer* answer) {
+      [this, consumer, slot, before = history_.known(consumer->group)](const Answer* answer) {
         consumer->busy = false;
         OnFetched(consumer, slot, before, answer);
       });
 }
 
-void Workload::OnFetched(const std::shared_ptr<Consumer>& consumer, size_t slot, const AckedEnds& before,
+void Workload::OnFetched(const std::shared_ptr<Consumer>& consumer, size_t slot, const Known& before,
                          const Answered<broker::FetchOutcome>* answer) {
   const bool final_read = consumer->end >= Offset(0);
   if (answer && !answer->outcome.error) {
-    consumer->position = history_.OnRead(consumer->group, NodeId(slot + 1), answer->boot, consumer->position, before,
-                                         answer->outcome);
+    consumer->position =
+        history_.OnRead(consumer->group, NodeId(slot + 1), answer->boot, consumer->position, before, answer->outcome);
     s_.Note("read", {consumer->group.value, slot, static_cast<uint64_t>(consumer->position.value)});
     if (final_read && consumer->position >= consumer->end) {
       --reads_left_;
@@ -358,7 +370,8 @@ void Workload::ReadAll() {
     for (size_t i = 0; i < topic->made->partitions.size(); ++i) {
       const GroupId group = topic->made->partitions[i].group;
       for (size_t slot = 0; slot < c_.size(); ++slot) {
-        const replica::Replica* replica = c_.serving(slot) == nullptr ? nullptr : c_.serving(slot)->broker().replica(group);
+        const replica::Replica* replica =
+            c_.serving(slot) == nullptr ? nullptr : c_.serving(slot)->broker().replica(group);
         if (replica == nullptr || (!replica->is_ready() && !c_.fetch_from_followers())) continue;
         auto consumer = std::make_shared<Consumer>();
         consumer->topic = topic;

@@ -3,8 +3,8 @@
 // as idempotent producers that retry until they are answered, consume, and ask for metadata. What they are told goes to
 // the history, or is checked here against what was answered about topics.
 //
-// A producer sends as Kafka's does: up to five batches are under way; one that failed is sent again only once all before
-// it are acknowledged, and nothing behind the first batch of all before that is acknowledged.
+// A producer sends as Kafka's does: up to five batches are under way; one that failed is sent again only once all
+// before it are acknowledged, and nothing behind the first batch of all before that is acknowledged.
 #pragma once
 
 #include <deque>
@@ -22,8 +22,8 @@ namespace chronik::sim::brokers {
 class Workload {
  public:
   struct Limits {
-    size_t topics = 4;          // that live at a time
-    int16_t replicas_min = 3;   // of a topic
+    size_t topics = 4;         // that live at a time
+    int16_t replicas_min = 3;  // of a topic
     int16_t replicas_max = 3;
   };
 
@@ -77,7 +77,7 @@ class Workload {
     GroupId group;
     size_t slot = 0;
     Offset position{0};
-    Offset end{-1};            // of a final read: where it stops
+    Offset end{-1};  // of a final read: where it stops
     bool may_wait = false;
     bool busy = false;
   };
@@ -105,7 +105,7 @@ class Workload {
   void OnProduced(const std::shared_ptr<Producer>& producer, const std::shared_ptr<Batch>& batch, size_t slot,
                   bool first, const broker::ProduceOutcome* outcome);
   void Fetch(const std::shared_ptr<Consumer>& consumer);
-  void OnFetched(const std::shared_ptr<Consumer>& consumer, size_t slot, const AckedEnds& before,
+  void OnFetched(const std::shared_ptr<Consumer>& consumer, size_t slot, const Known& before,
                  const Answered<broker::FetchOutcome>* answer);
   void Turn(size_t* slot, const broker::LeaderInfo& leader);
   std::vector<TopicState> Living() const;
@@ -114,7 +114,7 @@ class Workload {
   Scheduler& s_;
   const Limits limits_;
   History history_;
-  Caller admin_;     // one connection to each broker
+  Caller admin_;  // one connection to each broker
   Caller producing_;
   Caller consuming_;
   bool active_ = false;
