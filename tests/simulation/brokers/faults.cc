@@ -183,31 +183,34 @@ bool Faults::Transfer() {
 bool Faults::Decommission() {
   if (leaving_ || c_.size() <= kReplicasMax) return false;
   leaving_ = AnySlot();
-  call_off_ = false;
-  if (s_.random().Percent(40)) Later(seconds(3), [this] { call_off_ = true; });
+  if (s_.random().Percent(40)) Later(seconds(3), [this] { leaving_.reset(); });
   return true;
 }
 
-// Says what it wants until the metadata shows it. One that is gone joins again with an empty disk.
+// Says what it wants until the metadata shows it, whatever a request whose outcome it does not know does later. A broker
+// that is gone joins again with an empty disk.
 void Faults::Operate() {
   const metadata::ImagePtr image = c_.NewestImage();
-  if (!leaving_ || asked_ || !image || image->broker_count() == 0) return;
-  const size_t slot = *leaving_;
-  const NodeId id(slot + 1);
-  const metadata::Broker* broker = image->FindBroker(id);
-  if (broker == nullptr) {
-    if (!image->RetiredGeneration(id)) return;
-    leaving_.reset();
-    return c_.Renew(slot);
+  if (asked_ || !image || image->broker_count() == 0) return;
+  for (size_t slot = 0; slot < c_.size() && !asked_; ++slot) {
+    const metadata::Broker* broker = image->FindBroker(NodeId(slot + 1));
+    const bool leaves = leaving_ == slot;
+    if (broker == nullptr) {
+      const auto retired = image->RetiredGeneration(NodeId(slot + 1));
+      if (!retired || std::exchange(renewed_[slot], *retired + 1) == *retired + 1) continue;
+      if (leaves) leaving_.reset();
+      c_.Renew(slot);
+    } else if (broker->leaving != leaves) {
+      Ask(slot, leaves);
+    }
   }
-  if (broker->leaving != call_off_) {
-    if (call_off_) leaving_.reset();
-    return;
-  }
+}
+
+void Faults::Ask(size_t slot, bool leave) {
   asked_ = true;
   operator_.Call<Status>(
       AnySlot(), kHome, seconds(3),
-      [id, leave = !call_off_](Node& node, ShardId, auto answer) {
+      [id = NodeId(slot + 1), leave](Node& node, ShardId, auto answer) {
         node.broker().SetBrokerLeaving(id, leave, seconds(2), [answer](Status status) mutable { answer(status); });
       },
       [this](const Status* status) {
@@ -219,7 +222,7 @@ void Faults::Operate() {
 
 void Faults::Heal() {
   active_ = false;
-  call_off_ = true;
+  leaving_.reset();
   c_.network().Heal();
   for (size_t i = 0; i < c_.size(); ++i) {
     c_.disk(i).settings() = DiskSettings{};

@@ -22,7 +22,6 @@ class Faults {
   void Heal();
   // The operator goes on with what was begun. Now and then.
   void Operate();
-  bool operating() const { return leaving_.has_value(); }
   const std::array<uint64_t, kFaults>& counts() const { return counts_; }
 
  private:
@@ -33,6 +32,7 @@ class Faults {
   bool InjectDisk(Fault fault);
   bool Transfer();
   bool Decommission();
+  void Ask(size_t slot, bool leave);
   void Partition();
   void Isolate(size_t slot);
   void Later(Duration most, Task task);
@@ -47,8 +47,8 @@ class Faults {
   Duration period_{0};
   bool active_ = false;
   std::optional<size_t> leaving_;  // the broker that is being decommissioned
-  bool call_off_ = false;          // no longer
   bool asked_ = false;
+  std::array<uint64_t, LinkNetwork::kSlotsMax> renewed_{};  // the life that was retired, and one
   std::array<uint64_t, kFaults> counts_{};
 };
 

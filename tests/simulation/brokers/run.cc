@@ -80,8 +80,6 @@ class Simulation {
   bool Rested(std::string* why) {
     if (!workload_.idle()) {
       *why = "clients are not answered";
-    } else if (faults_.operating()) {
-      *why = "a broker can neither leave nor stay";
     } else {
       return cluster_.Settled(why);
     }
