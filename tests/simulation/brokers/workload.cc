@@ -295,6 +295,7 @@ void Workload::OnProduced(const std::shared_ptr<Producer>& producer, const std::
   if (outcome && !outcome->error) {
     batch->acked = true;
     producer->established = true;
+    producer->epoch = std::max(producer->epoch, outcome->leader.epoch);
     history_.OnAcked(producer->group, batch->numbers, outcome->base_offset, NodeId(slot + 1), outcome->leader);
     s_.Note("acked", {producer->group.value, static_cast<uint64_t>(outcome->base_offset.value), batch->numbers.size()});
     while (!producer->batches.empty() && producer->batches.front()->acked) producer->batches.pop_front();
@@ -304,8 +305,10 @@ void Workload::OnProduced(const std::shared_ptr<Producer>& producer, const std::
   const bool lives = producer->topic->state == State::kLives;
   if (outcome && lives) {
     const ErrorCode code = outcome->error->code;
-    // All before it were acknowledged, and at most four behind it are under way: its place must be known.
-    const bool sequence = code == ErrorCode::kOutOfOrderSequence || code == ErrorCode::kDuplicateSequence;
+    // All before it were acknowledged, and at most four behind it are under way: its place must be known, but to a
+    // leader that was deposed before that and has not heard of it.
+    const bool sequence = (code == ErrorCode::kOutOfOrderSequence || code == ErrorCode::kDuplicateSequence) &&
+                          outcome->leader.epoch >= producer->epoch;
     if ((first && sequence) || code == ErrorCode::kInvalidProducerEpoch || code == ErrorCode::kUnknownProducer)
       c_.Violate("producer " + std::to_string(producer->number) + " in group " + std::to_string(producer->group.value) +
                  ": " + outcome->error->message);

@@ -69,6 +69,7 @@ class Workload {
     bool asking_id = false;
     int32_t next_sequence = 0;
     bool established = false;  // its first batch is acknowledged
+    int32_t epoch = -1;        // of the newest leader that acknowledged one
     std::deque<std::shared_ptr<Batch>> batches;
   };
   struct Consumer {
