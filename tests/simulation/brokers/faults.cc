@@ -187,8 +187,8 @@ bool Faults::Decommission() {
   return true;
 }
 
-// Says what it wants until the metadata shows it, whatever a request whose outcome it does not know does later. A broker
-// that is gone joins again with an empty disk.
+// Says what it wants until the metadata shows it, whatever a request whose outcome it does not know does later. A
+// broker that is gone joins again with an empty disk.
 void Faults::Operate() {
   const metadata::ImagePtr image = c_.NewestImage();
   if (asked_ || !image || image->broker_count() == 0) return;
