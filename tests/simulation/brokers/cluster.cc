@@ -210,6 +210,10 @@ std::string Cluster::Describe() {
         for (const ReplicaId id : r->raft()->configuration().next_voters) out << ' ' << id;
         out << " learners";
         for (const ReplicaId id : r->raft()->configuration().learners) out << ' ' << id;
+        out << " since " << r->raft()->configurations().newest_index() << " terms";
+        for (const raft::TermStart& start : r->term_table()) out << ' ' << start.term << '@' << start.first_index;
+        for (const raft::PeerStatus& peer : r->raft()->peers())
+          out << " peer " << peer.peer << (peer.recently_active ? " active" : " silent") << " has " << peer.match;
       };
       show(kMetaGroup);
       image->ForEachTopic([&](const metadata::TopicPtr& topic) {
