@@ -74,6 +74,8 @@ class LocalBroker final : public Broker,
   std::vector<NodeId> in_sync(ShardId here, GroupId group) const override;
   bool IsAlive(ShardId here, NodeId node) const override;
   size_t partition_count(ShardId here) const { return shards_[here.value]->partitions.size(); }
+  // This broker's replica of a group, null if it has none. For tests; on the thread of the group's shard.
+  const replica::Replica* replica(GroupId group) const;
 
   void Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) override;
   void Fetch(ShardId here, FetchRequest request, Callback<std::vector<FetchOutcome>> done) override;
@@ -133,12 +135,16 @@ class LocalBroker final : public Broker,
 
   // A command on its way to the log, by whichever node leads it.
   struct MetadataProposal {
+    uint64_t number;
     Bytes command;
     Callback<Result<metadata::Effect>> done;  // null once it ran
     Executor::TimerId timer = 0;
     Executor::TimerId retry = 0;
   };
   using MetadataProposalPtr = std::shared_ptr<MetadataProposal>;
+  struct Earlier {  // not by address: a simulated run must be the same every time
+    bool operator()(const MetadataProposalPtr& a, const MetadataProposalPtr& b) const { return a->number < b->number; }
+  };
 
   void OnImage(const metadata::ImagePtr& image, const metadata::Effect* effect) override;
   void OnMetadataReady() override;
@@ -260,7 +266,8 @@ class LocalBroker final : public Broker,
   std::map<NodeId, std::string> addresses_;  // of the other nodes
   std::unique_ptr<cluster::Calls> calls_;
   std::unique_ptr<MetadataGroup> metadata_;
-  std::set<MetadataProposalPtr> proposals_;
+  std::set<MetadataProposalPtr, Earlier> proposals_;
+  uint64_t next_proposal_ = 0;
   std::map<GroupId, int32_t> led_;        // partitions that this node leads, by epoch
   std::map<GroupId, int32_t> announced_;  // of those: not told to the others yet
   Executor::TimerId join_timer_ = 0;

@@ -89,8 +89,8 @@ void LocalBroker::HandOverShard(ShardState& target, Instant deadline, Task done)
 void LocalBroker::ProposeMetadata(const metadata::Command& command, Duration timeout,
                                   Callback<Result<metadata::Effect>> done) {
   if (!metadata_) return done(Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
-  auto proposal =
-      std::make_shared<MetadataProposal>(MetadataProposal{metadata::EncodeCommand(command), std::move(done)});
+  auto proposal = std::make_shared<MetadataProposal>(
+      MetadataProposal{next_proposal_++, metadata::EncodeCommand(command), std::move(done)});
   proposals_.insert(proposal);
   proposal->timer = home().executor.Schedule(timeout, [this, proposal] { Finish(proposal, NoLeader()); });
   TryPropose(proposal);
@@ -202,11 +202,11 @@ void LocalBroker::AlignPartitions(const metadata::MetadataImage& image) {
 }
 
 void LocalBroker::Align(const metadata::Topic& topic) {
-  std::map<ShardState*, std::vector<ToOpen>> by_shard;
-  for (ToOpen& p : LocalPartitions(topic, 0)) by_shard[&map_.of(p.ref.group)].push_back(std::move(p));
-  for (auto& [target, partitions] : by_shard) {
+  std::map<ShardId, std::vector<ToOpen>> by_shard;
+  for (ToOpen& p : LocalPartitions(topic, 0)) by_shard[map_.of(p.ref.group).id].push_back(std::move(p));
+  for (auto& [id, partitions] : by_shard) {
     // The way that opening goes, which it must not overtake.
-    environment_.control->Post([this, target = target, partitions = std::move(partitions)]() mutable {
+    environment_.control->Post([this, target = &shard(id), partitions = std::move(partitions)]() mutable {
       target->executor.Post([this, target, partitions = std::move(partitions)]() mutable {
         for (ToOpen& p : partitions) {
           if (Partition* partition = target->Find(p.ref.group)) partition->SetMembers(std::move(p.members), p.moving);

@@ -15,6 +15,12 @@ LeaderInfo LocalBroker::leader(ShardId here, GroupId group) const {
   return found == shard(here).leaders.end() ? LeaderInfo{} : found->second;
 }
 
+const replica::Replica* LocalBroker::replica(GroupId group) const {
+  if (group == kMetaGroup) return metadata_ ? &metadata_->replica() : nullptr;
+  const Partition* const partition = map_.of(group).Find(group);
+  return partition != nullptr ? &partition->replica() : nullptr;
+}
+
 void LocalBroker::Produce(ShardId here, ProduceRequest request, Callback<std::vector<ProduceOutcome>> done) {
   std::make_shared<ProduceOperation>(map_, shard(here), std::move(request), std::move(done))->Start();
 }

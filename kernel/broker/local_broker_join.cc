@@ -117,8 +117,10 @@ void LocalBroker::OnJoinAnswer(NodeId peer, const Result<Bytes>& answer) {
   FoundIfAllAgree();
 }
 
-// One that can be reached and has not agreed may know of a cluster.
+// One that can be reached and has not agreed may know of a cluster. So may one that was asked again since: it lets this
+// node join as another life than the founder's.
 void LocalBroker::FoundIfAllAgree() {
+  if (!entering_->asked.empty()) return;
   for (const NodeId peer : home().connected) {
     if (!entering_->willing.contains(peer)) return;
   }

@@ -41,6 +41,20 @@ TEST_F(MembershipTest, WhoLostItsDiskCannotHelpToElectALeaderThatLacksWhatItAckn
   Until([&] { return Fetch(next, partition, Offset(0)).high_watermark == Offset(5); });
 }
 
+// Else it took part as a founder, and the cluster knew it as a life that nobody is.
+TEST_F(MembershipTest, AFounderWhoseQuestionIsStillOpenWaitsForTheAnswer) {
+  Start(4);
+  nodes_.at(4)->shards[0]->Hold(true);  // nobody founds without a word of it
+  for (uint64_t id = 1; id <= 3; ++id) Start(id);
+  threads_.Advance(milliseconds(410));  // just after it has asked all
+  nodes_.at(3)->shards[0]->Hold(true);
+  nodes_.at(4)->shards[0]->Hold(false);
+  threads_.Advance(seconds(1));  // the other two found, and are asked by the third what they are
+  EXPECT_TRUE(Started(1));
+  nodes_.at(3)->shards[0]->Hold(false);
+  Until([this] { return Started(3); });
+}
+
 TEST_F(MembershipTest, WhoLostItsDiskComesBackAsAnotherLifeAndHasEverythingAgain) {
   StartAll();
   ASSERT_FALSE(CreateTopic(1, "t", 3));

@@ -50,6 +50,7 @@ class MetadataGroup final : public replica::StateMachine {
   log::GroupHandle handle() const { return replica_.handle(); }
   bool is_ready() const { return replica_.is_ready(); }
   const metadata::ImagePtr& image() const { return image_; }
+  const replica::Replica& replica() const { return replica_; }  // for reports
 
   raft::SoftState soft_state() const { return replica_.soft_state(); }
   void Receive(replica::PeerMessage message) { replica_.Receive(std::move(message)); }

@@ -57,9 +57,11 @@ void Replica::ReadForApply(LogIndex next) {
                   why.message = "cannot read entry " + std::to_string(next.value) + " to apply it: " + why.message;
                   FailForGood(std::move(why));
                 } else if (!closing_ && !failed_) {
+                  const Offset before = high_watermark_;
                   for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
                     if ((*entries)[i].meta.index == applied_.index + 1) ApplyOne((*entries)[i]);
                   }
+                  if (high_watermark_ != before) machine_.OnHighWatermark(high_watermark_);
                   ApplyCommitted();
                   CompleteWaiters();
                 }

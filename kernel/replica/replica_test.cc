@@ -52,7 +52,7 @@ class ReplicaTest : public testing::Test {
   ReplicaTest() : disk_thread_(threads_.Add()), shard_(threads_.Add()), disk_(disk_thread_) { Start(); }
   ~ReplicaTest() override { Stop(); }
 
-  void Start() {
+  void Start(std::vector<ReplicaId> voters = {ReplicaId(1)}) {
     store_ = std::make_unique<log::LogStore>(std::vector<Executor*>{&shard_});
     ASSERT_TRUE(store_->Attach(log::TestLogStore::table(), &disk_).ok());
     disk_.Start(store_->sink());
@@ -63,7 +63,7 @@ class ReplicaTest : public testing::Test {
     Options options;
     options.group = kGroup;
     options.raft.self = ReplicaId(1);
-    options.voters = {ReplicaId(1)};
+    options.voters = std::move(voters);
     replica_ = std::make_unique<Replica>(shard_, *store_, cache_, machine_, options, *std::move(opened));
     ASSERT_TRUE(replica_->Start().ok());
     threads_.Run();
@@ -130,6 +130,18 @@ TEST_F(ReplicaTest, AnswersOnceTheDiskHasTheEntryAndNotBefore) {
   EXPECT_TRUE((*verdict)->ok());
   EXPECT_EQ(machine_.high_watermark, Offset(1));
   EXPECT_GT(Readable(Offset(0)), 0u);
+}
+
+// A producer's state counts as committed only then, and what is not is dropped by the next election.
+TEST_F(ReplicaTest, AFollowerThatReadsItsLogAfterARestartTellsHowFarItIsCommitted) {
+  for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(Produce(value).ok());
+  disk_.FailWith(CHR_E_NO_SPACE);  // no checkpoint
+  Stop();
+  disk_.FailWith(CHR_OK);
+  Start({ReplicaId(1), ReplicaId(2), ReplicaId(3)});
+  ASSERT_FALSE(machine_.restored);
+  ASSERT_GT(replica_->high_watermark(), Offset(0)) << "it must have known that something is committed";
+  EXPECT_EQ(machine_.high_watermark, replica_->high_watermark());
 }
 
 TEST_F(ReplicaTest, AFullDiskRefusesProduceAndTellsThatOnlyReadsGoOn) {

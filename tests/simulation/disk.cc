@@ -144,6 +144,8 @@ std::unique_ptr<FileSystem> SimDisk::Mount() {
   return std::make_unique<SimMount>(*this, mount_, disk_->Mount());
 }
 
+std::unique_ptr<FileSystem> SimDisk::View() { return std::make_unique<SimMount>(*this, mount_, disk_->Mount()); }
+
 // Whatever is under way in the present mount fails now.
 void SimDisk::EndMount() {
   ++mount_;

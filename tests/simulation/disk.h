@@ -64,6 +64,8 @@ class SimDisk {
   // The file system as one process sees it, with the directory /data. What was mounted before fails from now on. After
   // a crash this gives what survived.
   std::unique_ptr<chronik_log_wal::FileSystem> Mount();
+  // Another view for the process that mounted it last.
+  std::unique_ptr<chronik_log_wal::FileSystem> View();
   // The power goes: all that is mounted fails with EIO from now on, at once also where it is under way.
   void Crash();
   // The process is gone (kill -9), the machine is not: as Crash, but the page cache stays.

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "tests/simulation/brokers/run.h"
 #include "tests/simulation/clients.h"
 
 namespace chronik::sim {
@@ -113,6 +114,7 @@ class Simulation {
 
 // What a violation leaves behind is in no state to be taken down; it is abandoned.
 RunResult Run(const RunOptions& options) {
+  if (options.brokers) return brokers::Run(options);
   auto simulation = std::make_unique<Simulation>(options);
   RunResult result = simulation->Run();
   if (!result.violation.empty()) (void)simulation.release();

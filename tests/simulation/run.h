@@ -14,6 +14,7 @@ namespace chronik::sim {
 
 struct RunOptions {
   uint64_t seed = 1;
+  bool brokers = false;                          // whole brokers (brokers/run.h), not replicas of some groups
   size_t nodes = 0;                              // 0: by the seed 1, 3 or 5
   size_t groups = 2;                             // Raft groups
   Duration safety = std::chrono::seconds(15);    // with faults

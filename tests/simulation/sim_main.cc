@@ -15,8 +15,9 @@ DEFINE_string(seeds, "1..100", "first..last: the seeds to run");
 DEFINE_uint64(seed, 0, "run this one seed, and print the hash of its trace");
 DEFINE_uint64(minutes, 60, "stop after so many");
 DEFINE_uint32(jobs, 2, "processes to run seeds in");
-DEFINE_uint64(nodes, 0, "nodes of a cluster, up to 8; 0: each seed has its own, 1, 3 or 5");
-DEFINE_uint64(groups, 2, "Raft groups");
+DEFINE_bool(cluster, false, "clusters of whole brokers, with their metadata and clients, not of replicas alone");
+DEFINE_uint64(nodes, 0, "nodes of a cluster, up to 8; 0: each seed has its own, 1, 3 or 5 (--cluster: 3, 4 or 5)");
+DEFINE_uint64(groups, 2, "Raft groups; not with --cluster");
 DEFINE_uint64(seconds, 15, "simulated seconds with faults, of each run");
 DEFINE_string(faults, "", "only these kinds, comma-separated (default: all)");
 DEFINE_uint64(trace, 0, "with --seed: print the last so many lines of its trace");
@@ -95,7 +96,7 @@ int ManySeeds(const RunOptions& options) {
   RunOptions smaller = options;
   smaller.seed = result.failed_seed;
   smaller = Minimise(smaller);
-  std::cout << "smaller: --seed " << smaller.seed << " --seconds "
+  std::cout << "smaller: " << (options.brokers ? "--cluster " : "") << "--seed " << smaller.seed << " --seconds "
             << std::chrono::ceil<std::chrono::seconds>(smaller.safety).count() << " --faults "
             << FaultNames(smaller.faults) << ": " << RunApart(smaller) << '\n'
             << "(add --trace 300 for its last events)" << std::endl;
@@ -111,6 +112,7 @@ int main(int argc, char** argv) {
       "Runs simulated clusters of the production kernel and log_wal. Exit code 1: a run violated an invariant.");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   chronik::sim::RunOptions options;
+  options.brokers = FLAGS_cluster;
   options.nodes = std::min<uint64_t>(FLAGS_nodes, chronik::sim::SimNetwork::kSlotsMax);
   options.groups = std::max<uint64_t>(1, FLAGS_groups);
   options.safety = std::chrono::seconds(FLAGS_seconds);
