@@ -44,7 +44,7 @@ ClusterReport LocalBroker::ReportCluster() const {
   out.self = settings_.node_id;
   out.serving = serving_;
   std::map<NodeId, MemberReport> members;
-  for (const NodeId founder : settings_.founders) members[founder].founder = true;
+  for (const NodeId founder : founders_) members[founder].founder = true;
   members[settings_.node_id].incarnation = life_.incarnation;
   if (metadata_) {
     const metadata::ImagePtr& image = metadata_->image();
