@@ -53,8 +53,11 @@ TEST_F(ApiTest, TheClusterIsToldWithItsMembers) {
   broker_.cluster.metadata_voters = {NodeId(1), NodeId(2)};
   broker_.cluster.members = {{NodeId(1), "a", 9092, "r1", true, false, std::nullopt},
                              {NodeId(2), "", 0, "", true, true, (uint64_t{1} << 62) + 1}};
+  broker_.cluster.members[0].rpc_address = "a:19092";
   const Json::Value said = Get("/v1/cluster");
   EXPECT_EQ(said["cluster_id"], "abc");
+  EXPECT_EQ(said["members"][0]["rpc_address"], "a:19092");
+  EXPECT_EQ(said["members"][1]["rpc_address"], "");
   EXPECT_EQ(said["node_id"], 2);
   EXPECT_EQ(said["serving"], true);
   EXPECT_EQ(said["metadata"]["leader"], 1);

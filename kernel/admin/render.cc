@@ -37,6 +37,7 @@ Json::Value Member(const broker::MemberReport& member) {
   out["host"] = member.host;
   out["port"] = member.port;
   out["rack"] = member.rack;
+  out["rpc_address"] = member.rpc_address;
   out["founder"] = member.founder;
   out["alive"] = member.alive;
   out["leaving"] = member.leaving;

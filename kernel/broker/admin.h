@@ -30,6 +30,7 @@ struct MemberReport {
   std::optional<uint64_t> incarnation;  // if known here
   uint32_t generation = 0;              // of its life, see ReplicaId
   bool leaving = false;                 // it is being decommissioned
+  std::string rpc_address = {};         // where other nodes reach it, "host:port"; empty: not known here
 };
 
 struct ClusterReport {

@@ -191,8 +191,10 @@ struct Settings {
   uint64_t snapshot_max_log_bytes = 64ull << 20;
   uint64_t snapshot_min_interval_entries = 10000;
   // Who may found the cluster, this node included, ascending; one that is founded already is joined. Empty: this node
-  // alone, no cluster.
+  // alone, no cluster, unless discovery finds the others.
   std::vector<NodeId> founders;
+  bool by_discovery = false;                       // a node of a cluster, whose founders are not listed here, but
+  uint32_t founders_to_discover = 0;               // the first fresh report with so many; 0: it only joins
   std::string rpc_address;                         // where other nodes reach this one
   std::map<NodeId, std::string> peer_addresses;    // where it looks for them until it hears better
   std::chrono::milliseconds join_timeout{300000};  // for a majority of the founders to be there

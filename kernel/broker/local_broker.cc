@@ -40,6 +40,9 @@ LocalBroker::LocalBroker(Settings settings, Environment environment)
   }
   life_ = environment_.life;
   addresses_ = settings_.peer_addresses;
+  rpc_address_ = settings_.rpc_address;
+  founders_ = settings_.founders;
+  for (const auto& [node, address] : addresses_) known_addresses_[node] = {address};
   if (clustered()) MakeLinks();
 }
 
@@ -48,6 +51,7 @@ LocalBroker::~LocalBroker() = default;
 void LocalBroker::Start(Callback<Status> done) {
   home().executor.Post([this, done = std::move(done)]() mutable {
     started_ = std::move(done);
+    if (links_) LookElsewhere();
     if (life_.generation) return BeginLife(life_);
     if (clustered()) return Enter();
     Life alone = life_;

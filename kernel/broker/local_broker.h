@@ -27,6 +27,7 @@
 #include "kernel/broker/raft_metrics.h"
 #include "kernel/broker/shard_state.h"
 #include "kernel/cluster/calls.h"
+#include "kernel/cluster/discovery.h"
 #include "kernel/cluster/links.h"
 #include "kernel/log/log_store.h"
 
@@ -61,6 +62,8 @@ class LocalBroker final : public Broker,
   // From any thread, once. Calls back on shard 0 when every partition that the metadata knows is open and serves, or
   // with what prevents it.
   void Start(Callback<Status> done);
+  // Shard 0, of a node of a cluster, before Start or later: which nodes there may be, and where.
+  void OnDiscovered(const cluster::Discovered& found);
   // From any thread, before Stop: other nodes take over what this one leads, while clients are still served. Calls back
   // on some shard, at the latest after `timeout`; at once if this is no node of a cluster.
   void HandOver(Duration timeout, Task done);
@@ -158,7 +161,7 @@ class LocalBroker final : public Broker,
   void OnFrame(NodeId from, cluster::FrameKind kind, Bytes frame) override { calls_->OnFrame(from, kind, frame); }
   void OnPeer(NodeId peer, bool up, bool process_gone, const std::string& why) override;
 
-  bool clustered() const { return !settings_.founders.empty(); }
+  bool clustered() const { return settings_.by_discovery || !settings_.founders.empty(); }
   ShardState& shard_of(GroupId group) const { return group == kMetaGroup ? home() : map_.of(group); }
   ShardState& home() const { return *shards_.front(); }  // of metadata
   ShardState& shard(ShardId id) const { return *shards_[id.value]; }
@@ -183,10 +186,20 @@ class LocalBroker final : public Broker,
 
   // local_broker_cluster.cc
   void MakeLinks();
-  void SetAddress(NodeId peer, const std::string& address);
   void OnBroker(NodeId node);
   void AlignPartitions(const metadata::MetadataImage& image);
   void Align(const metadata::Topic& topic);
+
+  // local_broker_discovery.cc
+  void LearnFounders(const cluster::Discovered& found);
+  std::string WhyNotFounding() const;
+  void SetOwnAddress(const std::string& address);
+  void LearnAddress(NodeId node, const std::string& address);
+  void UseNewestAddress(NodeId node);
+  void UseAddress(NodeId node, const std::string& address);
+  void LookForLost(NodeId node);
+  void LookElsewhere();
+  void ForgetUnnamed();
 
   // local_broker_moves.cc
   void ChangeHoldings(const metadata::Topic& before, const metadata::Topic& topic);
@@ -263,7 +276,17 @@ class LocalBroker final : public Broker,
   std::map<NodeId, uint64_t> founding_with_;  // incarnations that took part in the founding, until it is done
   std::set<GroupId> finishing_;               // moves whose end is being proposed
   Executor::TimerId drain_timer_ = 0;
-  std::map<NodeId, std::string> addresses_;  // of the other nodes
+  // Where the other nodes may be, the newest word first, and where this one looks for them.
+  std::map<NodeId, std::vector<std::string>> known_addresses_;
+  std::map<NodeId, std::string> addresses_;
+  std::set<NodeId> unsettled_;  // those with news
+  Executor::TimerId settle_timer_ = 0;
+  Executor::TimerId look_elsewhere_timer_ = 0;
+  std::string rpc_address_;                   // of this one
+  std::vector<NodeId> founders_;              // none: not known (yet)
+  cluster::Discovered found_;                 // the newest report
+  std::map<NodeId, std::string> discovered_;  // where the others are, as discovery was sure last
+  std::set<NodeId> unnamed_;                  // it no longer names them
   std::unique_ptr<cluster::Calls> calls_;
   std::unique_ptr<MetadataGroup> metadata_;
   std::set<MetadataProposalPtr, Earlier> proposals_;

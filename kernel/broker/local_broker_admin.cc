@@ -45,8 +45,12 @@ ClusterReport LocalBroker::ReportCluster() const {
   out.self = settings_.node_id;
   out.serving = serving_;
   std::map<NodeId, MemberReport> members;
-  for (const NodeId founder : settings_.founders) members[founder].founder = true;
+  for (const NodeId founder : founders_) members[founder].founder = true;
+  for (const auto& [node, address] : addresses_) {
+    if (members.contains(node)) members[node].rpc_address = address;
+  }
   members[settings_.node_id].incarnation = life_.incarnation;
+  members[settings_.node_id].rpc_address = rpc_address_;
   if (metadata_) {
     const metadata::ImagePtr& image = metadata_->image();
     const raft::SoftState state = metadata_->soft_state();
@@ -63,6 +67,7 @@ ClusterReport LocalBroker::ReportCluster() const {
       member.host = broker.host;
       member.port = broker.port;
       member.rack = broker.rack;
+      member.rpc_address = broker.rpc_address;
     }
   }
   for (auto& [id, member] : members) {

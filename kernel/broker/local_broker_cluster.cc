@@ -20,8 +20,8 @@ Error NoLeader() { return {ErrorCode::kTimedOut, "the metadata group has no lead
 }  // namespace
 
 void LocalBroker::MakeLinks() {
-  CHRONIK_CHECK(std::find(settings_.founders.begin(), settings_.founders.end(), settings_.node_id) !=
-                settings_.founders.end())
+  CHRONIK_CHECK(settings_.by_discovery || std::find(settings_.founders.begin(), settings_.founders.end(),
+                                                    settings_.node_id) != settings_.founders.end())
       << "a founder's list has to name it";
   cluster::Links::Options options;
   options.self = settings_.node_id;
@@ -149,6 +149,8 @@ void LocalBroker::EndProposals() {
   home().executor.Cancel(std::exchange(join_timer_, 0));
   home().executor.Cancel(std::exchange(drain_timer_, 0));
   home().executor.Cancel(std::exchange(found_timer_, 0));
+  home().executor.Cancel(std::exchange(settle_timer_, 0));
+  home().executor.Cancel(std::exchange(look_elsewhere_timer_, 0));
   if (entering_) home().executor.Cancel(entering_->timer);
   entering_.reset();
   while (!proposals_.empty())
@@ -170,17 +172,8 @@ void LocalBroker::Reconcile(const metadata::MetadataImage& before, const metadat
 
 // --- the other nodes
 
-void LocalBroker::SetAddress(NodeId peer, const std::string& address) {
-  if (!links_ || peer == settings_.node_id || address.empty() || addresses_[peer] == address) return;
-  addresses_[peer] = address;
-  environment_.control->Post([this, peer, address] {
-    const Status set = links_->SetPeer(peer, address);
-    if (!set.ok()) CHRONIK_LOG(kWarn) << set.error();
-  });
-}
-
 // One that this node was not told of, as it joins, or has moved.
-void LocalBroker::OnHello(NodeId peer, const cluster::Hello& hello) { SetAddress(peer, hello.rpc_address); }
+void LocalBroker::OnHello(NodeId peer, const cluster::Hello& hello) { LearnAddress(peer, hello.rpc_address); }
 
 // What the metadata says of a broker, now or anew.
 void LocalBroker::OnBroker(NodeId node) {
@@ -188,7 +181,7 @@ void LocalBroker::OnBroker(NodeId node) {
   if (!links_ || broker == nullptr) return;
   if (node != settings_.node_id) {
     links_->SetPresentLife(node, broker->incarnation, broker->generation);
-    return SetAddress(node, broker->rpc_address);
+    return LearnAddress(node, broker->rpc_address);
   }
   if (broker->incarnation == life_.incarnation) return;
   environment_.on_fatal({ErrorCode::kReplacedBroker, "another data directory has taken the place of this one as node " +
@@ -244,6 +237,7 @@ void LocalBroker::OnPeer(NodeId peer, bool up, bool process_gone, const std::str
   CHRONIK_LOG(kInfo) << "node " << peer << (was_up ? " is no longer connected: " : " cannot be reached: ") << why;
   calls_->OnPeerDown(peer);
   if (entering_) entering_->willing.erase(peer);
+  home().executor.Post([this, peer] { LookForLost(peer); });
   if (!process_gone) return;  // it may be there and only slow: elections wait for their time-out
   if (metadata_) metadata_->PeerLost(peer);
   for (const auto& s : shards_) {

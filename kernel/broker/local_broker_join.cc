@@ -66,6 +66,7 @@ void LocalBroker::AskToJoin() {
   Entering& entering = *entering_;
   if (home().executor.Now() >= entering.deadline) {
     std::string why = "the metadata group has no leader: too few of its voters are there";
+    if (founders_.empty()) why = "there is none, as far as this node sees; " + WhyNotFounding();
     for (const auto& [node, text] : entering.said) why += "; node " + std::to_string(node.value) + ": " + text;
     entering_.reset();  // a late answer must not begin a life that nobody waits for
     return StartFailed({ErrorCode::kTimedOut, "joining the cluster: " + why});
@@ -106,10 +107,12 @@ void LocalBroker::OnJoinAnswer(NodeId peer, const Result<Bytes>& answer) {
   }
   const std::vector<NodeId> founders = TakeNodes(in);
   if (!in.done()) return;
-  const bool is_founder = std::binary_search(settings_.founders.begin(), settings_.founders.end(), peer);
-  if (founders != settings_.founders && is_founder) {
-    const std::string why = "its cluster.peers names nodes " + Names(founders) + ", this node's names " +
-                            Names(settings_.founders) + "; make them the same to found a cluster";
+  const bool is_founder = std::binary_search(founders_.begin(), founders_.end(), peer);
+  if (founders != founders_ && is_founder) {
+    const std::string theirs = founders.empty() ? "it does not know yet who founds the cluster"
+                                                : "it would found a cluster of nodes " + Names(founders);
+    const std::string why = theirs + ", this node one of nodes " + Names(founders_) +
+                            "; make cluster.peers, or what discovery names, the same";
     if (std::exchange(entering_->said[peer], why) != why) CHRONIK_LOG(kWarn) << "node " << peer << ": " << why;
     return;
   }
@@ -120,17 +123,17 @@ void LocalBroker::OnJoinAnswer(NodeId peer, const Result<Bytes>& answer) {
 // One that can be reached and has not agreed may know of a cluster. So may one that was asked again since: it lets this
 // node join as another life than the founder's.
 void LocalBroker::FoundIfAllAgree() {
-  if (!entering_->asked.empty()) return;
+  if (!entering_->asked.empty() || founders_.empty()) return;
   for (const NodeId peer : home().connected) {
     if (!entering_->willing.contains(peer)) return;
   }
   const auto agrees = [this](NodeId node) { return node == settings_.node_id || entering_->willing.contains(node); };
-  const auto agreed = static_cast<size_t>(std::count_if(settings_.founders.begin(), settings_.founders.end(), agrees));
-  if (agreed <= settings_.founders.size() / 2) return;
-  CHRONIK_LOG(kInfo) << "founding a cluster of nodes " << Names(settings_.founders);
+  const auto agreed = static_cast<size_t>(std::count_if(founders_.begin(), founders_.end(), agrees));
+  if (agreed <= founders_.size() / 2) return;
+  CHRONIK_LOG(kInfo) << "founding a cluster of nodes " << Names(founders_);
   Life life = life_;
   life.generation = 0;
-  life.founders = settings_.founders;
+  life.founders = founders_;
   BeginLife(std::move(life));
 }
 
@@ -182,8 +185,8 @@ void LocalBroker::StartFailed(Error error) {
 }
 
 metadata::RegisterBroker LocalBroker::SelfRegistration() const {
-  return {settings_.node_id, life_.incarnation, life_.generation,     settings_.host,
-          settings_.port,    settings_.rack,    settings_.rpc_address};
+  return {settings_.node_id, life_.incarnation, life_.generation, settings_.host,
+          settings_.port,    settings_.rack,    rpc_address_};
 }
 
 // The first command that this node gets committed also proves that it has caught up with the metadata before it.
@@ -209,9 +212,14 @@ void LocalBroker::Join() {
 
 void LocalBroker::SayWhoIsMissing() {
   join_timer_ = home().executor.Schedule(kSayWhoIsMissing, [this] {
+    if (founders_.empty()) {
+      CHRONIK_LOG(kInfo) << "waiting for the cluster: " << home().connected.size() << " nodes are connected; "
+                         << (life_.generation ? "too few of those that vote" : WhyNotFounding());
+      return SayWhoIsMissing();
+    }
     std::string missing;
     size_t there = 1;
-    for (const NodeId node : settings_.founders) {
+    for (const NodeId node : founders_) {
       if (node == settings_.node_id) continue;
       if (home().connected.contains(node)) {
         ++there;
@@ -219,8 +227,8 @@ void LocalBroker::SayWhoIsMissing() {
         missing += (missing.empty() ? "node " : ", node ") + std::to_string(node.value);
       }
     }
-    CHRONIK_LOG(kInfo) << "waiting for the cluster: " << there << " of its " << settings_.founders.size()
-                       << " founders are connected, " << settings_.founders.size() / 2 + 1 << " are needed"
+    CHRONIK_LOG(kInfo) << "waiting for the cluster: " << there << " of its " << founders_.size()
+                       << " founders are connected, " << founders_.size() / 2 + 1 << " are needed"
                        << (missing.empty() ? "; an election is under way" : "; missing: " + missing);
     SayWhoIsMissing();
   });
@@ -247,7 +255,7 @@ void LocalBroker::AnswerJoin(NodeId from, ByteView request, cluster::Calls::Answ
     }
     WireWriter out;
     out.Put(static_cast<uint8_t>(standing));
-    PutNodes(out, life_.generation ? life_.founders : settings_.founders);
+    PutNodes(out, life_.generation ? life_.founders : founders_);
     return answer(Bytes::Copy(out.bytes()));
   }
   ProposeMetadata(command, kAnswerWithin, [answer = std::move(answer)](Result<metadata::Effect> effect) mutable {

@@ -80,6 +80,7 @@ void LocalBroker::OnRetired(NodeId node, uint32_t generation) {
   }
   home().executor.Post([this] {
     if (metadata_) metadata_->AlignMembers();
+    ForgetUnnamed();
   });
 }
 

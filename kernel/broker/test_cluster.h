@@ -62,6 +62,11 @@ class ClusterTest : public testing::Test {
     settings.port = static_cast<uint16_t>(9000 + id);
     settings.founders = {NodeId(1), NodeId(2), NodeId(3)};
     if (id > 3) settings.founders.push_back(NodeId(id));
+    if (founders_to_discover_) {
+      settings.founders.clear();
+      settings.by_discovery = true;
+      settings.founders_to_discover = *founders_to_discover_;
+    }
     settings.rpc_address = "test:" + std::to_string(id);
     settings.fetch_from_followers = follower_reads_;
     settings.tick = std::chrono::milliseconds(25);
@@ -209,6 +214,7 @@ class ClusterTest : public testing::Test {
   uint8_t random_ids_ = 0;
   bool follower_reads_ = false;
   uint64_t snapshot_after_entries_ = 0;  // 0: the default
+  std::optional<uint32_t> founders_to_discover_;  // in place of the list
 };
 
 }  // namespace chronik::broker

@@ -191,6 +191,11 @@ void Links::SetGeneration(uint32_t generation) {
   hello_.generation = generation;
 }
 
+void Links::SetRpcAddress(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  hello_.rpc_address = address;
+}
+
 void Links::SetPresentLife(NodeId peer, uint64_t incarnation, uint32_t generation) {
   const std::lock_guard lock(mutex_);
   known_[peer].present_incarnation = incarnation;

@@ -78,6 +78,8 @@ class Links {
   void SetClusterId(const std::string& cluster_id);
   // This node takes part from now on. Any thread.
   void SetGeneration(uint32_t generation);
+  // Where this node is found, if that has changed: said in hellos from now on. Any thread.
+  void SetRpcAddress(const std::string& address);
   // Which life of a peer is the present one: earlier ones are refused from now on. Any thread.
   void SetPresentLife(NodeId peer, uint64_t incarnation, uint32_t generation);
 

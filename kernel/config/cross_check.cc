@@ -81,6 +81,10 @@ void CheckCluster(Checker* check) {
     check->Refuse("cluster.discovery.mode", "dns needs cluster.discovery.dns_service");
   }
   if (peers == nullptr) return;
+  const auto* founders = check->Find<int64_t>("cluster.discovery.founders");
+  if (founders != nullptr && *founders > 0 && !peers->empty()) {
+    check->Refuse("cluster.discovery.founders", "cluster.peers.nodes says who founds the cluster: set one of the two");
+  }
   if (enabled != nullptr && *enabled && mode != nullptr && *mode == "static" && peers->empty()) {
     check->Refuse("cluster.enabled", "a cluster with static discovery needs its nodes in cluster.peers.nodes");
   }

@@ -134,7 +134,12 @@ Specs PluginOptions() {
               "checked. The libraries that the plugin needs are not covered.",
        .may_be_empty = true},
       {.section = "plugins.discovery", .key = "plugin", .type = kString, .default_text = "", .range = "",
-       .doc = "What finds the other nodes.", .may_be_empty = true, .effective = false},
+       .doc = "What finds the other nodes; loaded if `cluster.enabled`. \"none\": nothing, [cluster.peers] is all there is.",
+       .default_doc = "`discovery_static` or `discovery_dns`, by `cluster.discovery.mode`", .may_be_empty = true},
+      {.section = "plugins.discovery", .key = "sha256", .type = kString, .default_text = "", .range = "",
+       .doc = "The SHA-256 of the plugin's file, which `--list-plugins` prints; no other file is loaded then. Empty: not "
+              "checked. The libraries that the plugin needs are not covered.",
+       .may_be_empty = true},
       {.section = "plugins.snapshot_sink", .key = "plugin", .type = kString, .default_text = "", .range = "",
        .doc = "Where snapshots are kept outside the node.", .may_be_empty = true, .effective = false},
   };
@@ -160,11 +165,18 @@ Specs ClusterOptions() {
               "`1@host:9092;rack=r1,2@host2:9092`.",
        .environment = "CHRONIK_CLUSTER_PEERS"},
       {.section = "cluster.discovery", .key = "mode", .type = kEnum, .default_text = "static", .range = "",
-       .choices = {"static", "dns"}, .doc = "How nodes find each other: by [cluster.peers], or by DNS SRV records.",
-       .environment = "CHRONIK_CLUSTER_DISCOVERY_MODE", .effective = false},
+       .choices = {"static", "dns"},
+       .doc = "How nodes find each other: by [cluster.peers], or by DNS SRV records; then the addresses there come "
+              "before those of [cluster.peers], which are used until the DNS has answered and may be left out.",
+       .environment = "CHRONIK_CLUSTER_DISCOVERY_MODE"},
       {.section = "cluster.discovery", .key = "dns_service", .type = kString, .default_text = "", .range = "",
-       .doc = "The name whose SRV records list the nodes.", .environment = "CHRONIK_CLUSTER_DNS_SERVICE",
-       .may_be_empty = true, .effective = false},
+       .doc = "The name whose SRV records list the nodes, like `_chronik._tcp.brokers.default.svc.cluster.local`: what "
+              "the discovery's own key `service` is, unless that is set.",
+       .environment = "CHRONIK_CLUSTER_DNS_SERVICE", .may_be_empty = true},
+      {.section = "cluster.discovery", .key = "founders", .type = kInt, .default_text = "0", .range = "0..64",
+       .doc = "Without [cluster.peers]: how many nodes the DNS names when the cluster is founded, the same on each of "
+              "them. The first answer with exactly so many nodes, this one among them, is who founds it; with more or "
+              "fewer a new node waits. 0: it joins a cluster that exists, and founds none."},
       {.section = "cluster.datacenters", .key = "local", .type = kString, .default_text = "", .range = "",
        .doc = "The datacenter of this node.", .may_be_empty = true, .effective = false},
       {.section = "cluster.datacenters", .key = "remotes", .type = kStringList, .default_text = "", .range = "",

@@ -19,6 +19,11 @@ constexpr std::string_view kHttpListen = "broker.http_listen";
 constexpr std::string_view kExporterListen = "plugins.metrics_exporter.listen";
 constexpr std::string_view kRpcListen = "broker.rpc_listen";
 constexpr std::string_view kTransportListen = "plugins.transport.listen";
+// What a discovery starts from, which the operator says in other terms.
+constexpr std::string_view kDiscoveryPlugin = "plugins.discovery.plugin";
+constexpr std::string_view kDiscoveryMode = "cluster.discovery.mode";
+constexpr std::string_view kDiscoveryService = "plugins.discovery.service";
+constexpr std::string_view kDiscoveryNodes = "plugins.discovery.nodes";
 
 template <class T>
 const T* FindValue(const std::vector<Entry>& entries, std::string_view name) {
@@ -44,6 +49,26 @@ std::pair<HostPort, std::string_view> ListenOf(std::string_view name, const std:
     if (peer.id == static_cast<uint64_t>(*self)) return {peer.rpc_address, "cluster.peers.nodes"};
   }
   return {};
+}
+
+// The default that other keys make for this one, and the key it comes from; empty: none.
+std::pair<std::string, std::string_view> DerivedDefault(std::string_view name, const std::vector<Entry>& resolved) {
+  constexpr std::string_view kPeers = "cluster.peers.nodes";
+  constexpr std::string_view kService = "cluster.discovery.dns_service";
+  if (name == kDiscoveryPlugin) {
+    const auto* mode = FindValue<std::string>(resolved, kDiscoveryMode);
+    return {mode != nullptr ? "discovery_" + *mode : "", kDiscoveryMode};
+  }
+  if (name == kDiscoveryService) {
+    const auto* service = FindValue<std::string>(resolved, kService);
+    return {service != nullptr ? *service : "", kService};
+  }
+  if (name == kDiscoveryNodes) {
+    const auto* peers = FindValue<std::vector<Peer>>(resolved, kPeers);
+    return {peers != nullptr ? FormatNodes(*peers) : "", kPeers};
+  }
+  const auto [address, key] = ListenOf(name, resolved);
+  return {address.empty() ? "" : address.ToString(), key};
 }
 
 std::string SectionOf(std::string_view name) { return std::string(name.substr(0, name.rfind('.'))); }
@@ -172,7 +197,7 @@ std::optional<Value> Loader::Peek(std::string_view name) {
   return entry ? std::optional<Value>(std::move(entry->value)) : std::nullopt;
 }
 
-std::string Loader::PluginName(std::string_view kind) const {
+std::string Loader::PluginName(std::string_view kind) {
   const std::string name = std::string(kPluginSectionPrefix).append(kind) + ".plugin";
   const OptionSpec* spec = FindKernelOption(name);
   CHRONIK_CHECK(spec != nullptr) << kind << " is no kind of plugin";
@@ -181,6 +206,9 @@ std::string Loader::PluginName(std::string_view kind) const {
   if (const auto found = file_values_.find(name); found != file_values_.end()) {
     const auto* text = std::get_if<std::string>(&found->second.node.value);
     plugin = text == nullptr ? "" : *text;
+  }
+  if (plugin.empty() && name == kDiscoveryPlugin && !file_values_.contains(name)) {
+    if (const auto mode = Peek(kDiscoveryMode)) plugin = "discovery_" + std::get<std::string>(*mode);
   }
   return plugin == "none" ? "" : plugin;
 }
@@ -195,7 +223,7 @@ void Loader::RefusePlugin(std::string_view kind, std::string_view why, const std
 }
 
 // The kernel's options, those of the chosen plugins behind the key that names the plugin.
-std::vector<OptionSpec> Loader::ActiveOptions() const {
+std::vector<OptionSpec> Loader::ActiveOptions() {
   std::vector<OptionSpec> options;
   for (const OptionSpec& spec : KernelOptions()) {
     options.push_back(spec);
@@ -222,8 +250,8 @@ void Loader::RefuseUnknownKeys(const std::vector<OptionSpec>& options) {
 }
 
 std::optional<Entry> Loader::ResolveDefault(const OptionSpec& spec, const std::vector<Entry>& resolved) {
-  if (const auto [address, key] = ListenOf(spec.name(), resolved); !address.empty()) {
-    const Result<Value> value = ParseValue(spec, address.ToString());
+  if (const auto [text, key] = DerivedDefault(spec.name(), resolved); !text.empty()) {
+    const Result<Value> value = ParseValue(spec, text);
     if (value.ok()) return Entry{spec, *value, {Origin::Layer::kDefault, std::string(key)}};
   }
   const auto own = inputs_.defaults.find(spec.name());

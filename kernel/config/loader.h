@@ -46,7 +46,7 @@ class Loader {
 
   // The plugin that the configuration names for a kind of Schema::PluginKinds(); "" if the kind is disabled, has no
   // effect in this version, or is given something that is not even a string (Finish says so).
-  std::string PluginName(std::string_view kind) const;
+  std::string PluginName(std::string_view kind);
 
   // The value that a kernel key will have, for what the caller needs before Finish (where plugins are). Empty if it is
   // refused: Finish says why.
@@ -75,7 +75,7 @@ class Loader {
   void ReadTable(const FileText& file, const Node& table, const std::string& section);
   void ReadEnvironment();
   void ReadFlags();
-  std::vector<OptionSpec> ActiveOptions() const;
+  std::vector<OptionSpec> ActiveOptions();
   void RefuseUnknownKeys(const std::vector<OptionSpec>& options);
   std::optional<Entry> Resolve(const OptionSpec& spec, const std::vector<Entry>& resolved);
   std::optional<Entry> ResolveDefault(const OptionSpec& spec, const std::vector<Entry>& resolved);

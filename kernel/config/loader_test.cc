@@ -199,6 +199,30 @@ TEST(Loader, OwnIdMustBeAmongThePeers) {
               testing::Contains("c.toml:4: cluster.peers.nodes: this node, cluster.node_id = 9, is not among them"));
 }
 
+TEST(Loader, WhoFoundsIsSaidByThePeersOrByANumber) {
+  const std::string peers = "[cluster.peers]\nnodes = [{ id = 1, addr = \"a:1\" }]\n";
+  EXPECT_THAT(
+      Problems(peers + "[cluster.discovery]\nfounders = 3\n"),
+      ElementsAre("c.toml:4: cluster.discovery.founders: cluster.peers.nodes says who founds the cluster: set one "
+                  "of the two"));
+  EXPECT_THAT(Problems("[cluster.discovery]\nfounders = 3\n"), ElementsAre());
+}
+
+TEST(LoaderPlugins, ADiscoveryStartsFromWhatTheClusterSays) {
+  Loader loader(
+      Toml("[cluster.peers]\nnodes = [{ id = 1, addr = \"a:1\" }, { id = 2, addr = \"b:1\", rpc_addr = "
+           "\"[::1]:7\" }]\n[cluster.discovery]\nmode = \"dns\"\ndns_service = \"_c._tcp.test\"\n"));
+  std::vector<OptionSpec> options;
+  for (const char* key : {"nodes", "service"})
+    options.push_back(*MakePluginOption("discovery", key, "string", std::nullopt, "", "", false));
+  ASSERT_TRUE(loader.schema().AddPluginOptions("discovery", "discovery_dns", std::move(options)).ok());
+  const auto config = loader.Finish();
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->Get<std::string>("plugins.discovery.plugin"), "discovery_dns");
+  EXPECT_EQ(config->Get<std::string>("plugins.discovery.nodes"), "1@a:10001,2@[::1]:7");
+  EXPECT_EQ(config->Get<std::string>("plugins.discovery.service"), "_c._tcp.test");
+}
+
 TEST(Loader, RulesAcrossKeys) {
   EXPECT_THAT(
       Problems("[raft]\nelection_timeout_ms = 299\n"),
@@ -231,7 +255,13 @@ TEST(LoaderPlugins, TheDocumentsNameThePluginsBeforeTheirOptionsAreKnown) {
   EXPECT_EQ(loader.PluginName("log_store"), "log_memory");
   EXPECT_EQ(loader.PluginName("metrics_exporter"), "");
   EXPECT_EQ(loader.PluginName("transport"), "transport_tcp");
-  EXPECT_EQ(loader.PluginName("discovery"), "");
+  EXPECT_EQ(loader.PluginName("discovery"), "discovery_static");
+  Loader dns(Toml("[cluster.discovery]\nmode = \"dns\"\n"));
+  EXPECT_EQ(dns.PluginName("discovery"), "discovery_dns");
+  Loader chosen(Toml("[cluster.discovery]\nmode = \"dns\"\n[plugins.discovery]\nplugin = \"mine\"\n"));
+  EXPECT_EQ(chosen.PluginName("discovery"), "mine");
+  Loader none(Toml("[plugins.discovery]\nplugin = \"none\"\n"));
+  EXPECT_EQ(none.PluginName("discovery"), "");
   Loader defaults({});
   EXPECT_EQ(defaults.PluginName("log_store"), "log_wal");
   EXPECT_EQ(defaults.PluginName("metrics_exporter"), "metrics_prometheus");

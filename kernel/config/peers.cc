@@ -161,4 +161,11 @@ std::string FormatPeers(const std::vector<Peer>& peers) {
   return out + "]";
 }
 
+std::string FormatNodes(const std::vector<Peer>& peers) {
+  std::string out;
+  for (const Peer& peer : peers)
+    out += (out.empty() ? "" : ",") + std::to_string(peer.id) + '@' + peer.rpc_address.ToString();
+  return out;
+}
+
 }  // namespace chronik::config

@@ -25,5 +25,6 @@ struct NodeProblem {
 Result<std::vector<Peer>> ParsePeers(std::string_view text);
 std::vector<Peer> PeersOfNode(const Node& node, std::vector<NodeProblem>* problems);
 std::string FormatPeers(const std::vector<Peer>& peers);  // the file's form, on one line
+std::string FormatNodes(const std::vector<Peer>& peers);  // where nodes reach each other: "1@host:port,2@host:port"
 
 }  // namespace chronik::config

@@ -26,6 +26,7 @@ BrokerSettings MakeBrokerSettings(const Config& config) {
   broker.node_id = NodeId(Whole<uint64_t>(config, "cluster.node_id"));
   broker.listen = config.Get<HostPort>("broker.listen");
   broker.advertised_listener = OptionalAddress(config, "broker.advertised_listener");
+  broker.rpc_listen = OptionalAddress(config, "broker.rpc_listen");
   broker.http_listen = config.Get<HostPort>("broker.http_listen");
   broker.data_dir = config.Get<std::string>("broker.data_dir");
   broker.plugin_dir = config.Get<std::string>("broker.plugin_dir");
@@ -103,6 +104,9 @@ Settings MakeSettings(const Config& config) {
   settings.cluster.peers = config.Get<std::vector<Peer>>("cluster.peers.nodes");
   settings.admin = ParseAdminListen(config.Get<std::string>("admin.listen")).value();  // CrossCheck refused others
   settings.log_store = MakePluginSettings(config, "log_store");
+  settings.cluster.by_dns = config.Get<std::string>("cluster.discovery.mode") == "dns";
+  settings.cluster.founders = Whole<uint32_t>(config, "cluster.discovery.founders");
+  settings.discovery = MakePluginSettings(config, "discovery");
   settings.transport = MakePluginSettings(config, "transport");
   settings.metrics_exporter = MakePluginSettings(config, "metrics_exporter");
   settings.allow_volatile_log_store = config.Get<bool>("plugins.allow_volatile_log_store");

@@ -21,6 +21,7 @@ struct BrokerSettings {
   NodeId node_id;  // cluster.node_id
   HostPort listen;
   std::optional<HostPort> advertised_listener;  // none: the address that was bound
+  std::optional<HostPort> rpc_listen;           // none: the own peer entry says it
   HostPort http_listen;                         // also the metrics exporter's `listen`, unless that is set
   std::string data_dir;
   std::string plugin_dir;
@@ -59,7 +60,9 @@ struct ClusterSettings {
   Duration join_timeout{};
   bool leadership_transfer = true;  // at a stop
   Duration leadership_transfer_timeout{};
-  std::vector<Peer> peers;  // this node is among them if enabled
+  std::vector<Peer> peers;  // this node is among them if there are any
+  bool by_dns = false;      // cluster.discovery.mode
+  uint32_t founders = 0;    // without peers: how many nodes discovery has to name for a new cluster; 0: none is founded
 };
 
 // [admin]: where operators ask.
@@ -95,6 +98,7 @@ struct Settings {
   AdminSettings admin;
   PluginSettings log_store;
   PluginSettings transport;  // if the cluster is enabled
+  PluginSettings discovery;  // likewise
   PluginSettings metrics_exporter;
   bool allow_volatile_log_store = false;
   bool allow_ld_env = false;

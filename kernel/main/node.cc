@@ -150,6 +150,7 @@ Status Node::Impl::MakeBroker() {
   settings.retention_check_interval =
       std::chrono::duration_cast<std::chrono::milliseconds>(b.log_retention_check_interval);
   SetClusterSettings(setup.settings, settings);
+  SetOwnRpcAddress(&settings);
   broker::LocalBroker::Environment environment;
   for (const auto& shard : shards) environment.shards.push_back(shard.get());
   environment.control = control.get();
@@ -253,8 +254,10 @@ Status Node::Start() {
   auto port = n.server->Listen(b.listen.host, b.listen.port);
   if (!port.ok()) return port.error();
   n.port = *port;
+  CHRONIK_RETURN_IF_ERROR(n.StartDiscovery());
   CHRONIK_RETURN_IF_ERROR(n.MakeBroker());
   CHRONIK_RETURN_IF_ERROR(n.StartTransport());
+  n.FollowDiscovery();
   CHRONIK_RETURN_IF_ERROR(n.StartAdmin());
   CHRONIK_RETURN_IF_ERROR(n.StartBroker());
   n.api = std::make_unique<api::Services>(*n.broker, clocks);
@@ -281,6 +284,7 @@ void Node::Stop() {
   n.HandOver();
   if (n.server) n.server->Stop(deadline);
   if (n.admin) n.admin->Stop();
+  if (n.discovery) n.StopDiscovery();
   if (n.broker) {
     std::promise<void> stopped;
     n.broker->Stop([&stopped] { stopped.set_value(); });
@@ -298,6 +302,7 @@ void Node::Stop() {
   if (n.control) n.control->Stop();
   if (n.admin_thread) n.admin_thread->Stop();  // last: others answer to it
   n.server.reset();
+  Impl::DestroyPlugin(&n.discovery, n.discovery_checks);
   Impl::DestroyPlugin(&n.transport, n.transport_checks);
   n.broker.reset();
   Impl::DestroyPlugin(&n.store_plugin, n.store_checks);

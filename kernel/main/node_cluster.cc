@@ -43,6 +43,8 @@ void SetClusterSettings(const config::Settings& from, broker::Settings& to) {
     to.port = peer.address.port;
   }
   std::sort(to.founders.begin(), to.founders.end());
+  to.by_discovery = from.cluster.peers.empty();
+  to.founders_to_discover = from.cluster.founders;
 }
 
 Status Node::Impl::StartTransport() {

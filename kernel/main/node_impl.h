@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "kernel/api/services.h"
 #include "kernel/base/log.h"
 #include "kernel/broker/local_broker.h"
+#include "kernel/cluster/discovery.h"
+#include "kernel/host/contract_discovery.h"
 #include "kernel/host/contract_log_store.h"
 #include "kernel/host/contract_metrics_exporter.h"
 #include "kernel/host/contract_transport.h"
@@ -34,7 +37,7 @@ namespace chronik::main {
 
 inline constexpr std::chrono::seconds kPluginStop{10};
 
-// node_cluster.cc: who is in the cluster, and the pace of Raft.
+// node_cluster.cc: who is in the cluster, and the pace of Raft; node_discovery.cc: where the nodes are.
 void SetClusterSettings(const config::Settings& from, broker::Settings& to);
 
 // The layer that holds one instance to its contract; empty where nothing is checked.
@@ -66,9 +69,13 @@ struct Node::Impl {
   // The plugins behind their contracts, if plugins.checks says so; outlive the instances.
   Checked<host::ContractMetricsExporter> exporter_checks;
   Checked<host::ContractTransport> transport_checks;
+  Checked<host::ContractDiscovery> discovery_checks;
   Checked<host::ContractLogStore> store_checks;
   std::unique_ptr<host::PluginInstance> exporter;
   std::unique_ptr<host::PluginInstance> transport;  // of a node of a cluster
+  cluster::Discovery discovered;
+  std::unique_ptr<host::PluginInstance> discovery;  // of a node of a cluster; may be none
+  std::vector<uint64_t> discovery_timers;
   std::unique_ptr<log::LogStore> store;
   std::unique_ptr<host::PluginInstance> store_plugin;
   std::unique_ptr<broker::LocalBroker> broker;
@@ -97,6 +104,10 @@ struct Node::Impl {
   Status StartExporter();
   Status StartStore();
   Status MakeBroker();
+  Status StartDiscovery();
+  void SetOwnRpcAddress(broker::Settings* settings);
+  void FollowDiscovery();
+  void StopDiscovery();
   Status StartTransport();
   Status StartAdmin();
   Status StartBroker();
@@ -113,7 +124,11 @@ struct Node::Impl {
   void Check(const Table& table, const host::PluginInstance& instance, Checked<Layer>* checked) {
     if (CheckLevel() == "off") return;
     BeginChecks(instance, &checked->monitor, &checked->stuck_timer);
-    checked->layer = std::make_unique<Layer>(table, instance.self(), checked->monitor.get());
+    if constexpr (std::is_constructible_v<Layer, const Table&, void*, host::ContractMonitor*, const Clock*>) {
+      checked->layer = std::make_unique<Layer>(table, instance.self(), checked->monitor.get(), control.get());
+    } else {
+      checked->layer = std::make_unique<Layer>(table, instance.self(), checked->monitor.get());
+    }
   }
   // Starts it with the kernel's sink, or with the one of the layer.
   template <class Layer, class Sink>

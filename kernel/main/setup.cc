@@ -19,11 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // The kinds that this version of the kernel runs.
-constexpr const char* kKinds[] = {"log_store", "transport", "metrics_exporter"};
+constexpr const char* kKinds[] = {"log_store", "transport", "discovery", "metrics_exporter"};
 
 // Whether the configuration, as far as it is read, asks for a plugin of this kind.
 bool IsWanted(config::Loader& loader, const std::string& kind) {
-  if (kind != "transport") return true;
+  if (kind != "transport" && kind != "discovery") return true;
   const auto enabled = loader.Peek("cluster.enabled");
   return enabled && std::get<bool>(*enabled);
 }
@@ -76,6 +76,10 @@ Status CheckKind(const std::string& kind, const host::LoadedPlugin& plugin) {
     const auto table = plugin.transport();
     return table.ok() ? Status() : Status(table.error());
   }
+  if (kind == "discovery") {
+    const auto table = plugin.discovery();
+    return table.ok() ? Status() : Status(table.error());
+  }
   const auto table = plugin.metrics_exporter();
   return table.ok() ? Status() : Status(table.error());
 }
@@ -107,6 +111,9 @@ Result<Setup> SetUp(const config::CommandLine& command_line) {
     return Error{ErrorCode::kConfig, "plugins.log_store.plugin: a broker needs a log store"};
   if (settings.cluster.enabled && !plugins.contains("transport"))
     return Error{ErrorCode::kConfig, "plugins.transport.plugin: a node of a cluster needs a transport"};
+  const bool needs_discovery = settings.cluster.by_dns || settings.cluster.peers.empty();
+  if (settings.cluster.enabled && needs_discovery && !plugins.contains("discovery"))
+    return Error{ErrorCode::kConfig, "plugins.discovery.plugin: cluster.discovery.mode = dns needs a discovery"};
   return Setup{*std::move(config), std::move(settings), std::move(plugins)};
 }
 

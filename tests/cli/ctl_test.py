@@ -270,6 +270,64 @@ class ThreeNodes(CtlTest):
             self.assertEqual(ctl(*base, "t", "--partition", 7, "--to", 1).code, 4)
             self.assertEqual(ctl(*base, "x", "--partition", 0, "--to", 1).code, 4)
 
+    def test_a_node_joins_with_what_cluster_add_says_and_another_leaves(self):
+        with Cluster() as cluster:
+            cluster.create("t", 4)
+            through = ["--data-dir", cluster.nodes[2].data_dir, "cluster"]
+            client, rpc = cluster.free_addresses([4])[4]
+            for node, more, code, why in ((2, ["--addr", client], 1, "node id 2 is in use"),
+                                          (4, ["--addr", cluster.nodes[1].address], 1, "node 1 has the address"),
+                                          (4, ["--addr", "127.0.0.1:60000"], 2, "--rpc-addr is needed"),
+                                          (4, ["--addr", "0.0.0.0:9092"], 2, "no address that others can connect to"),
+                                          (4, ["--addr", "nowhere"], 2, "--addr")):
+                refused = ctl(*through, "add", node, *more)
+                self.assertEqual((refused.code, refused.out), (code, ""), refused.err)
+                self.assertIn(why, refused.err)
+            add = [*through, "add", 4, "--addr", client, "--rpc-addr", rpc]
+            late = ctl(*add, "--wait", "--within", 1)
+            self.assertEqual(late.code, 5, late.err)
+            config = cluster.root / "node-4.toml"
+            self.assertEqual(ctl(*add, "--out", config).code, 0)
+            self.assertEqual(config.read_text(), late.out)
+            self.assertEqual(ctl(*add, "--out", config).code, 1, "a file is not overwritten")
+            waiting = subprocess.Popen([str(CTL), *map(str, add), "--wait"], stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+            (cluster.root / "4").mkdir()
+            cluster.nodes[4] = joining = Chronikd(args=["--config", str(config)], data_dir=cluster.root / "4")
+            joining.host, joining.port = client.split(":")[0], int(client.split(":")[1])
+            joining.start(30)
+            self.assertEqual(waiting.wait(30), 0)
+
+            left = self.ok(*through, "decommission", 1, "--wait")
+            self.assertIn("node 1 is no member any more", left.out)
+            self.assertRegex(left.err, "node 1 holds [1-4] partitions")
+            self.assertEqual([m["id"] for m in self.ask(cluster.nodes[4], "cluster", "members")["members"] if m["registered"]],
+                             [2, 3, 4])
+            for partition in self.ask(cluster.nodes[4], "partitions", "list")["partitions"]:
+                self.assertEqual(sorted(partition["replicas"]), [2, 3, 4])
+            self.assertEqual(ctl(*through, "decommission", 9).code, 4)
+            refused = ctl(*through, "decommission", 3)
+            self.assertEqual(refused.code, 1)
+            self.assertIn("2 brokers would be left", refused.err)
+
+    def test_a_decommission_is_called_off(self):
+        with Cluster(size=4) as cluster:
+            cluster.create("t", 1, replicas=3)
+            held = wait_until(lambda: self.ask(cluster.nodes[1], "partitions", "list")["partitions"][0]["replicas"], 20, "replicas")
+            asked, leaving = cluster.nodes[held[0]], held[1]
+            spare = ({1, 2, 3, 4} - set(held)).pop()
+            cluster.nodes[spare].kill()  # the only one that could take a replica
+            base = ["--data-dir", asked.data_dir, "cluster"]
+            late = ctl(*base, "decommission", leaving, "--wait", "--within", 2)
+            self.assertEqual(late.code, 5)
+            self.assertIn(f"node {leaving} still holds 1 partitions", late.err)
+
+            def is_leaving():
+                return {m["id"]: m["leaving"] for m in self.ask(asked, "cluster", "members")["members"]}[leaving]
+
+            self.assertTrue(is_leaving())
+            self.assertIn("stays", self.ok(*base, "recommission", leaving).out)
+            self.assertFalse(is_leaving())
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -15,6 +15,7 @@ enum ExitCode : int {
   kUsage = 2,         // the command line or the configuration is wrong
   kNotReachable = 3,  // no broker answered where it was looked for
   kNotFound = 4,      // no such topic, partition or node
+  kNotInTime = 5,     // what was asked for is under way, and was not seen to end within the time given
   kUnhealthy = 10,    // `cluster health`, `cluster safe-to-stop`: the answer is no
   kDamaged = 11,      // `log verify`: the log is damaged
   kInUse = 12,        // `log`: a broker runs on the data directory

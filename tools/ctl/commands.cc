@@ -7,6 +7,7 @@
 
 #include "tools/ctl/cluster.h"
 #include "tools/ctl/log.h"
+#include "tools/ctl/membership.h"
 #include "tools/ctl/messages.h"
 #include "tools/ctl/plugin.h"
 #include "tools/ctl/topic.h"
@@ -20,6 +21,8 @@ struct Line {
   std::function<int()>* run;
   std::string topic;
   TransferOptions transfer;
+  AddOptions add;
+  LeaveOptions leave;
   NewTopicOptions new_topic;
   ProduceOptions produce;
   ConsumeOptions consume;
@@ -63,6 +66,39 @@ void AddGlobals(CLI::App* app, Globals* g) {
       ->type_name("SECONDS");
 }
 
+void AddWaiting(CLI::App* command, Waiting* waiting, const std::string& until) {
+  command->add_flag("--wait", waiting->wait, "Waits until " + until + "; progress goes to standard error");
+  command->add_option("--within", waiting->within_s, "How long --wait waits; exit code 5 after that")
+      ->check(CLI::Range(1, 7 * 24 * 3600))
+      ->default_val(600)
+      ->type_name("SECONDS");
+}
+
+void AddMembership(CLI::App* cluster, const LinePtr& line) {
+  CLI::App* add = Command(cluster, "add", "Prints a configuration with which a new node joins; refuses what is in use",
+                          line, [](Line& l) { return ClusterAdd(l.globals, l.add); });
+  add->add_option("node", line->add.node, "Its id, new in the cluster")
+      ->required()
+      ->check(CLI::Range(1, INT32_MAX))
+      ->type_name("NODE");
+  add->add_option("--addr", line->add.address, "Where clients are to reach it")->required()->type_name("HOST:PORT");
+  add->add_option("--rpc-addr", line->add.rpc_address, "Where other nodes are to; else the same host, port + 10000")
+      ->type_name("HOST:PORT");
+  add->add_option("--rack", line->add.rack, "Its rack")->type_name("NAME");
+  add->add_option("--out", line->add.out, "Writes this new file in place of standard output")->type_name("FILE");
+  AddWaiting(add, &line->add.waiting, "it has joined");
+  CLI::App* leave = Command(cluster, "decommission", "Has a broker give all it holds to others, and leave", line,
+                            [](Line& l) { return ClusterDecommission(l.globals, l.leave); });
+  CLI::App* stay = Command(cluster, "recommission", "Calls a decommission off; what has moved stays where it is", line,
+                           [](Line& l) { return ClusterRecommission(l.globals, l.leave); });
+  for (CLI::App* command : {leave, stay})
+    command->add_option("node", line->leave.node, "The broker")
+        ->required()
+        ->check(CLI::PositiveNumber)
+        ->type_name("NODE");
+  AddWaiting(leave, &line->leave.waiting, "it is no member any more");
+}
+
 void AddCluster(CLI::App* app, const LinePtr& line) {
   CLI::App* cluster = Group(app, "cluster", "The cluster as one broker sees it");
   Command(cluster, "status", "A summary: members, metadata, partitions, health", line,
@@ -72,6 +108,8 @@ void AddCluster(CLI::App* app, const LinePtr& line) {
   Command(cluster, "members", "The brokers", line, [](Line& l) { return ClusterMembers(l.globals); });
   Command(cluster, "safe-to-stop", "Whether the broker that is asked may stop now; exit code 10 if not", line,
           [](Line& l) { return SafeToStop(l.globals); });
+
+  AddMembership(cluster, line);
 
   CLI::App* partitions = Group(app, "partitions", "Replicas and leaders");
   CLI::App* list = Command(partitions, "list", "Leader, replicas and in-sync replicas of each partition", line,

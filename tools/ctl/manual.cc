@@ -28,6 +28,7 @@ constexpr const char* kHead =
     "| 2 | the command line or the configuration is wrong |\n"
     "| 3 | no broker answered |\n"
     "| 4 | no such topic, partition, node or file |\n"
+    "| 5 | `--wait`: not done within the time given; it goes on |\n"
     "| 10 | `cluster health`: not healthy; `cluster safe-to-stop`: not safe |\n"
     "| 11 | `log verify`: the log is damaged |\n"
     "| 12 | `log`: a broker runs on the data directory |\n";
