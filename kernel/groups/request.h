@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a group coordinator is asked, and what it answers: Kafka's group APIs without their wire format. kernel/api maps
+// the one to the other; where an answer differs by request version, the request says which version.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel/base/clock.h"
+#include "kernel/base/ids.h"
+#include "kernel/groups/error.h"
+#include "kernel/groups/record.h"
+
+namespace chronik::groups {
+
+struct Client {
+  std::string id;
+  std::string host;
+};
+
+// One way of assigning partitions that a classic member supports, and what it sends along for it. Opaque to us but for
+// the protocol type "consumer", whose metadata begins with the topics it is subscribed to.
+struct Protocol {
+  std::string name;
+  std::string metadata;
+  friend bool operator==(const Protocol&, const Protocol&) = default;
+};
+
+// ---- classic groups ----
+
+struct JoinGroup {
+  std::string group;
+  std::string member;  // empty: a new one
+  std::optional<std::string> instance;
+  Client client;
+  Milliseconds session_timeout{0};
+  Milliseconds rebalance_timeout{0};  // version 0 has none: the session timeout
+  std::string protocol_type;
+  std::vector<Protocol> protocols;        // the preferred one first
+  bool knows_member_id_required = false;  // version 4 and up: learns its id before it joins (KIP-394)
+  bool knows_skip_assignment = false;     // version 9 and up (KIP-814)
+};
+struct JoinedMember {
+  std::string id;
+  std::optional<std::string> instance;
+  std::string metadata;
+  friend bool operator==(const JoinedMember&, const JoinedMember&) = default;
+};
+struct JoinGroupReply {
+  GroupError error = GroupError::kNone;
+  int32_t generation = -1;
+  std::optional<std::string> protocol_type;
+  std::optional<std::string> protocol;
+  std::string leader;
+  bool skip_assignment = false;
+  std::string member;
+  std::vector<JoinedMember> members;  // for the leader only
+};
+
+struct SyncGroup {
+  std::string group;
+  std::string member;
+  std::optional<std::string> instance;
+  int32_t generation = -1;
+  std::optional<std::string> protocol_type;  // version 5 and up, as is the next one: checked if there
+  std::optional<std::string> protocol;
+  struct Assignment {
+    std::string member;
+    std::string assignment;
+  };
+  std::vector<Assignment> assignments;  // of the leader only
+};
+struct SyncGroupReply {
+  GroupError error = GroupError::kNone;
+  std::optional<std::string> protocol_type;
+  std::optional<std::string> protocol;
+  std::string assignment;
+};
+
+struct Heartbeat {
+  std::string group;
+  std::string member;
+  std::optional<std::string> instance;
+  int32_t generation = -1;
+};
+struct HeartbeatReply {
+  GroupError error = GroupError::kNone;
+};
+
+struct LeaveGroup {
+  std::string group;
+  struct Member {
+    std::string id;  // empty: whoever has this instance
+    std::optional<std::string> instance;
+  };
+  std::vector<Member> members;  // before version 3: one
+};
+struct LeaveGroupReply {
+  GroupError error = GroupError::kNone;  // of the whole request
+  struct Member {
+    std::string id;
+    std::optional<std::string> instance;
+    GroupError error = GroupError::kNone;  // before version 3 this is the request's
+  };
+  std::vector<Member> members;
+};
+
+// ---- offsets ----
+
+struct OffsetCommit {
+  std::string group;
+  std::string member;  // empty, with generation -1: a consumer without a group, or an admin
+  std::optional<std::string> instance;
+  int32_t generation = -1;  // of a consumer group: the member's epoch
+  int16_t version = 10;
+  std::optional<Milliseconds> retention;  // versions 2-4 only
+  struct Partition {
+    int32_t partition = 0;
+    int64_t offset = -1;
+    int32_t leader_epoch = -1;
+    std::optional<std::string> metadata;
+  };
+  struct Topic {
+    std::string name;
+    std::vector<Partition> partitions;
+  };
+  std::vector<Topic> topics;
+};
+// Part of a transaction: stays pending until its end (EndTransaction).
+struct TxnOffsetCommit {
+  OffsetCommit commit;  // member and generation are checked if given: versions 3 and up
+  ProducerId producer_id;
+  int16_t producer_epoch = -1;
+};
+struct PartitionResult {
+  std::string topic;
+  int32_t partition = 0;
+  GroupError error = GroupError::kNone;
+};
+struct OffsetCommitReply {                  // also of TxnOffsetCommit
+  std::vector<PartitionResult> partitions;  // in the order asked
+};
+
+// WriteTxnMarkers for this partition of `__consumer_offsets`.
+struct EndTransaction {
+  ProducerId producer_id;
+  int16_t producer_epoch = -1;
+  int32_t coordinator_epoch = 0;
+  bool commit = false;
+};
+struct EndTransactionReply {
+  GroupError error = GroupError::kNone;
+};
+
+struct OffsetFetch {
+  std::string group;
+  std::optional<std::string> member;  // version 9 and up, of consumer groups
+  int32_t member_epoch = -1;
+  bool require_stable = false;
+  struct Topic {
+    std::string name;
+    std::vector<int32_t> partitions;
+  };
+  std::optional<std::vector<Topic>> topics;  // nullopt: all that there are
+};
+struct OffsetFetchReply {
+  GroupError error = GroupError::kNone;
+  struct Partition {
+    std::string topic;
+    int32_t partition = 0;
+    int64_t offset = -1;
+    int32_t leader_epoch = -1;
+    std::string metadata;
+    GroupError error = GroupError::kNone;
+  };
+  std::vector<Partition> partitions;  // in the order asked
+};
+
+struct OffsetDelete {
+  std::string group;
+  struct Topic {
+    std::string name;
+    std::vector<int32_t> partitions;
+  };
+  std::vector<Topic> topics;
+};
+struct OffsetDeleteReply {
+  GroupError error = GroupError::kNone;
+  std::vector<PartitionResult> partitions;
+};
+
+// ---- groups of both kinds ----
+
+struct DeleteGroups {
+  std::vector<std::string> groups;
+};
+struct DeleteGroupsReply {
+  struct Group {
+    std::string id;
+    GroupError error = GroupError::kNone;
+  };
+  std::vector<Group> groups;
+};
+
+struct ListGroups {
+  std::vector<std::string> states;  // none: all; the case of letters does not matter
+  std::vector<std::string> types;
+};
+struct ListGroupsReply {
+  GroupError error = GroupError::kNone;
+  struct Group {
+    std::string id;
+    std::string protocol_type;
+    std::string state;
+    std::string type;
+  };
+  std::vector<Group> groups;
+};
+
+// Classic groups only.
+struct DescribeGroups {
+  std::vector<std::string> groups;
+};
+struct DescribeGroupsReply {
+  struct Member {
+    std::string id;
+    std::optional<std::string> instance;
+    std::string client_id;
+    std::string client_host;
+    std::string metadata;
+    std::string assignment;
+  };
+  struct Group {
+    GroupError error = GroupError::kNone;  // kGroupIdNotFound: versions before 6 say none and state "Dead"
+    std::string id;
+    std::string state;
+    std::string protocol_type;
+    std::string protocol;
+    std::vector<Member> members;
+  };
+  std::vector<Group> groups;
+};
+
+// ---- what the broker itself tells ----
+
+// Topics were deleted: what was committed for them goes.
+struct TopicsDeleted {
+  std::vector<std::string> topics;
+};
+
+// Time has passed; see Coordinator::next_deadline().
+struct Tick {};
+
+using Request =
+    std::variant<Tick, JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, TxnOffsetCommit, EndTransaction,
+                 OffsetFetch, OffsetDelete, DeleteGroups, ListGroups, DescribeGroups, TopicsDeleted>;
+
+using Response = std::variant<JoinGroupReply, SyncGroupReply, HeartbeatReply, LeaveGroupReply, OffsetCommitReply,
+                              EndTransactionReply, OffsetFetchReply, OffsetDeleteReply, DeleteGroupsReply,
+                              ListGroupsReply, DescribeGroupsReply>;
+
+// The same kind of answer, saying that it failed: for a response whose records were not committed.
+Response Failed(const Response& response, GroupError error);
+
+}  // namespace chronik::groups
