@@ -184,6 +184,8 @@ struct Settings {
   int32_t min_insync_replicas = 1;  // a topic's min.insync.replicas unless set; never more than it has replicas
   std::chrono::milliseconds replica_lag_max{10000};
   uint64_t replica_lag_max_entries = 1000;
+  // What followers that are far behind are sent from disk, all partitions of this node together; 0: any.
+  uint64_t recovery_bytes_per_second = 0;
   int64_t retention_ms = 604800000;  // a topic's retention.ms unless set; -1: for ever
   int64_t retention_bytes = -1;      // likewise, of a partition
   std::chrono::milliseconds retention_check_interval{300000};

@@ -319,6 +319,32 @@ TEST_F(ClusterTest, RecordsAreNotCutOffUnderAFollowerThatIsAboutToGetThem) {
   EXPECT_EQ(DeleteRecords(leader % 3 + 1, ref, Offset(1)).error->code, ErrorCode::kNotLeader);
 }
 
+TEST_F(ClusterTest, AFollowerThatMissedMuchIsFedAtTheRateThatIsSetAndNewMessagesDoNotWait) {
+  recovery_bytes_per_second_ = 200'000;
+  tail_cache_bytes_ = 10'000;
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef ref = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  const uint64_t away = leader % 3 + 1;
+  Stop(away);
+  for (int i = 0; i < 50; ++i) ASSERT_FALSE(Produce(leader, ref, std::string(10'000, 'x')).error);
+  const auto end = [&](uint64_t node) {
+    const auto local = Partitions(node, "t")->at(0).local;
+    return local ? local->log_end_offset : Offset(0);
+  };
+  const Instant begin = network_thread_.Now();
+  Start(away);
+  Until([&] { return Started(away) && end(away) > Offset(0); });
+  const Instant asked = network_thread_.Now();
+  ASSERT_FALSE(Produce(leader, ref, "new").error);
+  EXPECT_LT(network_thread_.Now() - asked, milliseconds(200));
+  Until([&] { return end(away) == Offset(51); });
+  // Half a megabyte, of which one shard sends 100,000 bytes a second.
+  EXPECT_GT(network_thread_.Now() - begin, milliseconds(3500));
+  EXPECT_LT(network_thread_.Now() - begin, seconds(12));
+}
+
 TEST_F(ClusterTest, TheMetadatasLogIsCutOffAndANewNodeGetsASnapshotOfIt) {
   snapshot_after_entries_ = 20;
   StartAll();

@@ -34,9 +34,9 @@ LocalBroker::LocalBroker(Settings settings, Environment environment)
       map_(shards_) {
   CHRONIK_CHECK(!environment_.shards.empty()) << "a broker needs a shard";
   for (size_t i = 0; i < environment_.shards.size(); ++i) {
-    shards_.push_back(std::make_unique<ShardState>(ShardId(static_cast<uint32_t>(i)), *environment_.shards[i],
-                                                   settings_.tail_cache_bytes_per_shard,
-                                                   [this, i] { StartTicking(*shards_[i]); }));
+    shards_.push_back(std::make_unique<ShardState>(
+        ShardId(static_cast<uint32_t>(i)), *environment_.shards[i], settings_.tail_cache_bytes_per_shard,
+        settings_.recovery_bytes_per_second / environment_.shards.size(), [this, i] { StartTicking(*shards_[i]); }));
   }
   life_ = environment_.life;
   addresses_ = settings_.peer_addresses;
@@ -91,6 +91,7 @@ replica::Options LocalBroker::ReplicaOptions(GroupId group, ShardId shard_id, st
   options.voters = std::move(voters);
   if (links_) options.peers = &links_->peers(shard_id);
   options.ticks = &shard(shard_id).ticks;
+  options.recovery = &shard(shard_id).recovery;
   options.raft.self = self_;
   options.raft.priority = priority;
   options.raft.election_ticks = settings_.election_ticks;

@@ -14,6 +14,7 @@
 #include "kernel/broker/partition.h"
 #include "kernel/log/tail_cache.h"
 #include "kernel/metadata/image.h"
+#include "kernel/replica/recovery_throttle.h"
 #include "kernel/replica/tick_schedule.h"
 
 namespace chronik::broker {
@@ -27,12 +28,18 @@ struct InSync {
 };
 
 struct ShardState {
-  ShardState(ShardId shard_id, Executor& shard_executor, uint64_t tail_cache_bytes, Task ticks_needed)
-      : id(shard_id), executor(shard_executor), ticks(std::move(ticks_needed)), cache(tail_cache_bytes) {}
+  ShardState(ShardId shard_id, Executor& shard_executor, uint64_t tail_cache_bytes, uint64_t recovery_bytes_per_second,
+             Task ticks_needed)
+      : id(shard_id),
+        executor(shard_executor),
+        ticks(std::move(ticks_needed)),
+        recovery(shard_executor, recovery_bytes_per_second),
+        cache(tail_cache_bytes) {}
 
   const ShardId id;
   Executor& executor;
   replica::TickSchedule ticks;
+  replica::RecoveryThrottle recovery;
   log::TailCache cache;
   std::unordered_map<GroupId, std::unique_ptr<Partition>> partitions;
   metadata::ImagePtr image;  // null until the first one is published

@@ -76,6 +76,9 @@ class ClusterTest : public testing::Test {
     settings.replica_lag_max = std::chrono::seconds(2);
     settings.join_timeout = std::chrono::seconds(60);
     settings.default_replication_factor = 3;
+    settings.recovery_bytes_per_second = recovery_bytes_per_second_;
+    settings.tail_cache_bytes_per_shard = tail_cache_bytes_;
+    if (recovery_bytes_per_second_ != 0) settings.max_append_bytes = 20'000;
     if (snapshot_after_entries_ != 0) {
       settings.snapshot_max_log_bytes = 1;
       settings.snapshot_min_interval_entries = snapshot_after_entries_;
@@ -213,7 +216,9 @@ class ClusterTest : public testing::Test {
   std::map<uint64_t, std::unique_ptr<Node>> nodes_;
   uint8_t random_ids_ = 0;
   bool follower_reads_ = false;
-  uint64_t snapshot_after_entries_ = 0;  // 0: the default
+  uint64_t recovery_bytes_per_second_ = 0;
+  uint64_t tail_cache_bytes_ = 64 << 20;
+  uint64_t snapshot_after_entries_ = 0;           // 0: the default
   std::optional<uint32_t> founders_to_discover_;  // in place of the list
 };
 

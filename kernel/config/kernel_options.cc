@@ -219,6 +219,10 @@ Specs RaftOptions() {
        .doc = "Sends several entries in one message.", .effective = false},
       {.section = "raft.advanced", .key = "max_append_entries_size", .type = kInt, .default_text = "1048576",
        .range = "1024..67108864", .doc = "Bytes of entries in one message; one entry always goes."},
+      {.section = "raft.advanced", .key = "recovery_max_bytes_per_second", .type = kBytes, .default_text = "256MiB",
+       .range = "0..1TiB",
+       .doc = "What followers that are far behind are sent from this node's disk, of all partitions together; 0: no limit. "
+              "New messages are not held up by it."},
   };
 }
 

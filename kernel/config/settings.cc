@@ -90,6 +90,7 @@ Settings MakeSettings(const Config& config) {
   settings.raft.election_timeout = Milliseconds(config, "raft.election_timeout_ms");
   settings.raft.heartbeat_interval = Milliseconds(config, "raft.heartbeat_interval_ms");
   settings.raft.max_inflight_messages = Whole<uint32_t>(config, "raft.max_inflight_messages");
+  settings.raft.recovery_bytes_per_second = Whole<uint64_t>(config, "raft.advanced.recovery_max_bytes_per_second");
   settings.raft.snapshot_max_log_bytes = Whole<uint64_t>(config, "raft.snapshot_max_log_size_mb") << 20;
   settings.raft.snapshot_min_interval_entries = Whole<uint64_t>(config, "raft.snapshot_min_interval_entries");
   settings.raft.max_append_bytes = Whole<uint32_t>(config, "raft.advanced.max_append_entries_size");

@@ -46,6 +46,7 @@ struct RaftSettings {
   Duration heartbeat_interval{};
   uint32_t max_inflight_messages = 256;
   uint32_t max_append_bytes = 1 << 20;
+  uint64_t recovery_bytes_per_second = 0;
   uint64_t snapshot_max_log_bytes = 64ull << 20;
   uint64_t snapshot_min_interval_entries = 10000;
 };

@@ -22,6 +22,7 @@ void SetClusterSettings(const config::Settings& from, broker::Settings& to) {
   to.election_ticks = static_cast<uint32_t>(std::max<int64_t>(2, raft.election_timeout / tick));
   to.max_inflight_messages = raft.max_inflight_messages;
   to.max_append_bytes = raft.max_append_bytes;
+  to.recovery_bytes_per_second = raft.recovery_bytes_per_second;
   to.snapshot_max_log_bytes = raft.snapshot_max_log_bytes;
   to.snapshot_min_interval_entries = raft.snapshot_min_interval_entries;
   if (!from.cluster.enabled) return;

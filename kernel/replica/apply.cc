@@ -174,6 +174,7 @@ void Replica::Close(Task done) {
   closing_ = true;
   closed_ = std::move(done);
   if (retry_timer_ != 0) executor_.Cancel(std::exchange(retry_timer_, 0));
+  if (options_.recovery != nullptr) options_.recovery->Forget(this);
   if (applied_bytes_ > 0) WriteCheckpoint();
   ++operations_;  // so that the callback never runs inside this call
   executor_.Post([this] { OperationDone(); });

@@ -25,7 +25,20 @@ void Replica::SendRaft(raft::Message message) {
     return Send(to, RaftMessage{std::move(message)});
   RaftMessage out{std::move(message)};
   if (FillFromCache(out)) return SendEntries(std::move(out));
-  ReadBodies(std::move(out));
+  FeedFromStore(std::move(out));
+}
+
+// One message a follower waits; what the core repeats meanwhile is dropped, as the network might.
+void Replica::FeedFromStore(RaftMessage out) {
+  if (closing_) return;
+  if (options_.recovery == nullptr) return ReadBodies(std::move(out));
+  const ReplicaId to = out.message.to;
+  if (std::find(waiting_to_be_fed_.begin(), waiting_to_be_fed_.end(), to) != waiting_to_be_fed_.end()) return;
+  waiting_to_be_fed_.push_back(to);
+  options_.recovery->Ask(this, [this, to, generation = generation_, out = std::move(out)]() mutable {
+    std::erase(waiting_to_be_fed_, to);
+    if (generation == generation_ && !failed_ && !refused_ && !closing_) ReadBodies(std::move(out));
+  });
 }
 
 void Replica::SendEntries(RaftMessage out) {
@@ -98,7 +111,12 @@ void Replica::SendWhatWasRead(RaftMessage out, std::vector<Entry> read) {
   if (now.role != raft::Role::kLeader || now.term != out.message.term || read.empty()) return;
   auto& request = std::get<AppendRequest>(out.message.body);
   if (raft_->TermAt(request.previous.index) != request.previous.term) return;
-  for (Entry& entry : read) out.entries.push_back(std::move(entry));
+  uint64_t bytes = 0;
+  for (Entry& entry : read) {
+    bytes += entry.body.size();
+    out.entries.push_back(std::move(entry));
+  }
+  if (options_.recovery != nullptr) options_.recovery->Took(bytes);
   const ReplicaId to = out.message.to;
   const bool chosen = request.read_through == LogIndex{};
   const bool complete = FillFromCache(out);

@@ -30,6 +30,7 @@
 #include "kernel/replica/checkpoint.h"
 #include "kernel/replica/in_sync.h"
 #include "kernel/replica/peers.h"
+#include "kernel/replica/recovery_throttle.h"
 #include "kernel/replica/state_machine.h"
 #include "kernel/replica/tick_schedule.h"
 
@@ -69,6 +70,7 @@ struct Options {
   std::vector<ReplicaId> voters;               // of the group's creation; none: this replica joins a group that exists
   Peers* peers = nullptr;                      // outlives the replica; may be null for a group that is and stays alone
   TickSchedule* ticks = nullptr;               // outlives the replica; null: its owner calls Tick
+  RecoveryThrottle* recovery = nullptr;        // outlives the replica; null: followers are fed without a limit
   uint64_t checkpoint_every_bytes = 64 << 20;  // of applied entries: bounds what a restart has to read again
   std::chrono::milliseconds no_space_retry{1000};
   uint32_t snapshot_chunk_bytes = 1 << 20;
@@ -222,6 +224,7 @@ class Replica final : private Ticked {
   void SendEntries(RaftMessage out);
   void NoteRoundTrip(ReplicaId from, const raft::AppendResponse& response);
   bool FillFromCache(RaftMessage& out) const;
+  void FeedFromStore(RaftMessage out);
   void ReadBodies(RaftMessage out);
   void SendWhatWasRead(RaftMessage out, std::vector<log::Entry> read);
   void SendDurable(uint64_t sequence);
@@ -281,6 +284,7 @@ class Replica final : private Ticked {
   Instant installing_since_{};
   std::optional<Watched> watched_;
   std::map<ReplicaId, Served> served_;
+  std::vector<ReplicaId> waiting_to_be_fed_;
   LogIndex truncate_to_;  // 0: nothing is to be truncated
   log::DoneCallback truncated_;
   bool closing_ = false;
