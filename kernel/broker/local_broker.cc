@@ -20,7 +20,7 @@ std::string Name(const metadata::Topic& topic, PartitionId partition) {
 // Who shall vote now, ascending: the present lives of the nodes that it is assigned to.
 std::vector<ReplicaId> MembersOf(const metadata::Partition& partition, const metadata::MetadataImage& image) {
   std::vector<ReplicaId> members;
-  for (const NodeId node : partition.replicas) members.push_back(image.ReplicaOf(node));
+  for (const NodeId node : partition.replicas) members.push_back(image.MemberOf(partition, node));
   std::sort(members.begin(), members.end());
   return members;
 }
@@ -270,6 +270,7 @@ std::vector<LocalBroker::ToOpen> LocalBroker::LocalPartitions(const metadata::To
     out.push_back({{topic.id, PartitionId(static_cast<int32_t>(i)), p.group},
                    topic.name,
                    topic_settings,
+                   ReplicaId(self_.node(), self_.generation() + p.DeparturesOf(self_.node())),
                    p.IsFounder(self_) ? p.founders : std::vector<ReplicaId>{},
                    MembersOf(p, *metadata_->image()),
                    p.moving(),
@@ -298,9 +299,11 @@ void LocalBroker::OpenPartitions(std::vector<ToOpen> partitions) {
 void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedGroup opened) {
   const GroupId group = to_open.ref.group;
   PartitionEvents& events = *this;
+  replica::Options options = ReplicaOptions(group, target.id, to_open.founders, to_open.priority);
+  options.raft.self = to_open.self;
   auto partition = std::make_unique<Partition>(
       target.executor, *environment_.store, target.cache, events, metrics_, to_open.ref, to_open.topic,
-      to_open.settings, ReplicaOptions(group, target.id, to_open.founders, to_open.priority),
+      to_open.settings, std::move(options),
       replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
   started->SetMembers(to_open.members, to_open.moving);

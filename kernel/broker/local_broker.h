@@ -107,6 +107,7 @@ class LocalBroker final : public Broker,
     PartitionRef ref;
     std::string topic;
     metadata::TopicSettings settings;
+    ReplicaId self;                   // as a member of the group
     std::vector<ReplicaId> founders;  // none: this replica joins the group
     std::vector<ReplicaId> members;   // who shall vote now
     bool moving;                      // to them
@@ -203,6 +204,7 @@ class LocalBroker final : public Broker,
 
   // local_broker_moves.cc
   void ChangeHoldings(const metadata::Topic& before, const metadata::Topic& topic);
+  bool IsKept(const metadata::Topic& before, const metadata::Topic& topic, size_t partition) const;
   bool IsHeld(const metadata::Topic& topic, size_t partition) const;
   void Drain();
   void OnRetired(NodeId node, uint32_t generation);

@@ -24,14 +24,21 @@ bool LocalBroker::IsHeld(const metadata::Topic& topic, size_t partition) const {
   return std::find(holders.begin(), holders.end(), settings_.node_id) != holders.end();
 }
 
+// As the same member of its group: not one that left meanwhile and came back.
+bool LocalBroker::IsKept(const metadata::Topic& before, const metadata::Topic& topic, size_t partition) const {
+  return IsHeld(before, partition) && IsHeld(topic, partition) &&
+         before.partitions[partition].DeparturesOf(settings_.node_id) ==
+             topic.partitions[partition].DeparturesOf(settings_.node_id);
+}
+
 void LocalBroker::ChangeHoldings(const metadata::Topic& before, const metadata::Topic& topic) {
   std::vector<ToOpen> to_open;
   for (ToOpen& p : LocalPartitions(topic, 0)) {
     const auto i = static_cast<size_t>(p.ref.partition.value);
-    if (i >= before.partitions.size() || !IsHeld(before, i)) to_open.push_back(std::move(p));
+    if (i >= before.partitions.size() || !IsKept(before, topic, i)) to_open.push_back(std::move(p));
   }
   for (size_t i = 0; i < before.partitions.size(); ++i) {
-    if (IsHeld(before, i) && !IsHeld(topic, i)) DropReplica(topic.partitions[i].group);
+    if (IsHeld(before, i) && !IsKept(before, topic, i)) DropReplica(topic.partitions[i].group);
   }
   OpenPartitions(std::move(to_open));
   Align(topic);

@@ -54,7 +54,7 @@ class Links::Outbox final : public replica::Peers {
   Outbox(Links& links, Executor& executor) : links_(links), executor_(executor) {}
 
   void Send(GroupId group, replica::PeerMessage message) override {
-    const auto key = std::pair(message.to, LaneOf(message));
+    const Key key{message.from, message.to, LaneOf(message)};
     MessageFrame& frame = frames_[key];
     frame.Add(group, message);
     if (frame.bytes() >= links_.options_.frame_bytes) return Flush(key, frame);
@@ -62,21 +62,29 @@ class Links::Outbox final : public replica::Peers {
   }
 
  private:
+  // A frame names its sender and its receiver once, and both may be other lives in other groups.
+  struct Key {
+    ReplicaId from;
+    ReplicaId to;
+    Lane lane;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+
   void FlushAll() {
     flush_posted_ = false;
     for (auto& [key, frame] : frames_) {
       if (!frame.empty()) Flush(key, frame);
     }
   }
-  void Flush(const std::pair<ReplicaId, Lane>& key, MessageFrame& frame) {
+  void Flush(const Key& key, MessageFrame& frame) {
     const size_t messages = frame.messages();
-    if (links_.Send(key.first.node(), key.second, frame.Take()).ok())
+    if (links_.Send(key.to.node(), key.lane, frame.Take()).ok())
       links_.counters_.messages_sent.fetch_add(messages, std::memory_order_relaxed);
   }
 
   Links& links_;
   Executor& executor_;
-  std::map<std::pair<ReplicaId, Lane>, MessageFrame> frames_;
+  std::map<Key, MessageFrame> frames_;
   bool flush_posted_ = false;
 };
 

@@ -300,7 +300,7 @@ struct Applier {
     if (!p.moving() || p.replicas != c.reached.replicas)
       return Refuse(ErrorCode::kInvalidArgument, "the partition is not moving there");
     for (const NodeId node : p.previous) {
-      if (std::find(p.replicas.begin(), p.replicas.end(), node) == p.replicas.end()) AddTo(&p.former, {node});
+      if (std::find(p.replicas.begin(), p.replicas.end(), node) == p.replicas.end()) p.NoteDeparture(node);
     }
     p.previous.clear();
     return Replace(before, std::move(topic));

@@ -101,6 +101,15 @@ TEST(Apply, APartitionMovesAndWhoLeavesKeepsItUntilTheGroupSaysSo) {
   MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(1), NodeId(2), NodeId(3)}}}});
   MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
   EXPECT_EQ(partition().Holders().size(), 4u) << "called off: who was to get it drops it";
+  EXPECT_EQ(image->MemberOf(partition(), NodeId(1)), ReplicaId(NodeId(1), 1)) << "not the member that it was";
+  EXPECT_EQ(image->MemberOf(partition(), NodeId(2)), ReplicaId(NodeId(2), 0));
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), target}});
+  EXPECT_EQ(image->MemberOf(partition(), NodeId(1)), ReplicaId(NodeId(1), 2));
+  RegisterBroker another_disk = Founder(1);
+  another_disk.incarnation = 99;
+  another_disk.generation.reset();
+  MustApply(&image, another_disk);
+  EXPECT_EQ(image->MemberOf(partition(), NodeId(1)), ReplicaId(NodeId(1), 3));
 }
 
 TEST(Apply, ABrokerLeavesOnceItHasNothingAndDoesNotComeBackAsItWas) {

@@ -28,8 +28,20 @@ std::vector<NodeId> Partition::Holders() const {
 }
 
 bool Partition::IsFounder(ReplicaId replica) const {
-  return std::binary_search(founders.begin(), founders.end(), replica) &&
-         !std::binary_search(former.begin(), former.end(), replica.node());
+  return std::binary_search(founders.begin(), founders.end(), replica) && DeparturesOf(replica.node()) == 0;
+}
+
+uint32_t Partition::DeparturesOf(NodeId node) const {
+  const auto at =
+      std::lower_bound(former.begin(), former.end(), node, [](const Departures& d, NodeId n) { return d.node < n; });
+  return at != former.end() && at->node == node ? at->count : 0;
+}
+
+void Partition::NoteDeparture(NodeId node) {
+  auto at =
+      std::lower_bound(former.begin(), former.end(), node, [](const Departures& d, NodeId n) { return d.node < n; });
+  if (at == former.end() || at->node != node) at = former.insert(at, {node, 0});
+  ++at->count;
 }
 
 ImagePtr MetadataImage::Empty() {
@@ -47,6 +59,10 @@ std::vector<Broker> MetadataImage::Brokers() const {
 ReplicaId MetadataImage::ReplicaOf(NodeId node) const {
   const Broker* broker = FindBroker(node);
   return broker != nullptr ? broker->replica() : ReplicaId(node, 0);
+}
+
+ReplicaId MetadataImage::MemberOf(const Partition& partition, NodeId node) const {
+  return {node, ReplicaOf(node).generation() + partition.DeparturesOf(node)};
 }
 
 std::optional<uint32_t> MetadataImage::RetiredGeneration(NodeId node) const {

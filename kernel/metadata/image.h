@@ -28,6 +28,13 @@ struct Broker {
   friend bool operator==(const Broker&, const Broker&) = default;
 };
 
+// How often a node has left a partition.
+struct Departures {
+  NodeId node;
+  uint32_t count = 0;
+  friend bool operator==(const Departures&, const Departures&) = default;
+};
+
 struct Partition {
   GroupId group;
   std::vector<NodeId> replicas;  // the first is the preferred leader
@@ -35,12 +42,14 @@ struct Partition {
   std::vector<ReplicaId> founders;
   // While it moves: who had it before; those that are not in `replicas` still have it. Ascending.
   std::vector<NodeId> previous = {};
-  // Who once left: founders or not, they join if they come back. Ascending.
-  std::vector<NodeId> former = {};
+  // Who once left: founders or not, they join if they come back, as another member of the group. Ascending.
+  std::vector<Departures> former = {};
 
   bool moving() const { return !previous.empty(); }
   std::vector<NodeId> Holders() const;  // replicas, then those that leave
   bool IsFounder(ReplicaId replica) const;
+  uint32_t DeparturesOf(NodeId node) const;
+  void NoteDeparture(NodeId node);
   friend bool operator==(const Partition&, const Partition&) = default;
 };
 
@@ -81,6 +90,10 @@ class MetadataImage {
   std::vector<Broker> Brokers() const;  // ascending id
   // The member of groups that this node is now; generation 0 of one that is not registered.
   ReplicaId ReplicaOf(NodeId node) const;
+  // The member of a partition's group that this node is now, if it has the partition. One that left has dropped its log
+  // and its promises: who comes back counts from a generation above, as after a loss of the disk. Both summands only
+  // grow, so that no member is ever two.
+  ReplicaId MemberOf(const Partition& partition, NodeId node) const;
 
   // The last life of a node that was retired.
   std::optional<uint32_t> RetiredGeneration(NodeId node) const;

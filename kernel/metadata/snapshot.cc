@@ -22,6 +22,7 @@ constexpr size_t kCrcBytes = sizeof(uint32_t);
 constexpr size_t kMaxElements = 100000000;  // of any list; the bytes at hand bound it further
 constexpr size_t kMinBrokerBytes = 8 + 8 + 4 + 4 + 2 + 4 + 4 + 1;
 constexpr size_t kMinTopicBytes = 16 + 4 * 4;
+constexpr size_t kDeparturesBytes = 8 + 4;
 constexpr size_t kMinSnapshotPartitionBytes = 8 + 4 + 4 + 4 + 4;
 constexpr size_t kRetiredBytes = 8 + 4;
 constexpr size_t kRangeBytes = 8 + 8;
@@ -40,7 +41,11 @@ void PutTopic(WireWriter* out, const Topic& topic) {
     out->PutCount(partition.founders.size());
     for (const ReplicaId founder : partition.founders) out->Put(founder.value);
     PutReplicas(out, partition.previous);
-    PutReplicas(out, partition.former);
+    out->PutCount(partition.former.size());
+    for (const Departures& departures : partition.former) {
+      out->Put(departures.node);
+      out->Put(departures.count);
+    }
   }
 }
 
@@ -57,7 +62,11 @@ Topic TakeTopic(WireReader* in) {
     partition.founders.resize(in->TakeCount(kMaxReplicas, sizeof(uint64_t)));
     for (ReplicaId& founder : partition.founders) founder = ReplicaId(in->Take<uint64_t>());
     partition.previous = TakeReplicas(in);
-    partition.former = TakeReplicas(in);
+    partition.former.resize(in->TakeCount(kMaxElements, kDeparturesBytes));
+    for (Departures& departures : partition.former) {
+      departures.node = in->TakeId<NodeId>();
+      departures.count = in->Take<uint32_t>();
+    }
   }
   return topic;
 }
@@ -100,7 +109,8 @@ bool Fits(const ImageEditor& editor, const Topic& topic) {
     if (partition.group <= kMetaGroup || partition.group.value > kMaxGroupId || partition.replicas.empty() ||
         partition.founders.empty() || !std::is_sorted(partition.founders.begin(), partition.founders.end()) ||
         !std::is_sorted(partition.previous.begin(), partition.previous.end()) ||
-        !std::is_sorted(partition.former.begin(), partition.former.end()))
+        !std::is_sorted(partition.former.begin(), partition.former.end(),
+                        [](const Departures& a, const Departures& b) { return a.node < b.node; }))
       return false;
     if (editor.image().FindGroup(partition.group)) return false;
   }

@@ -132,7 +132,7 @@ std::string Cluster::WhyNotSettled() {
     for (const metadata::Partition& p : topic->partitions) {
       if (!why.empty()) return;
       std::vector<ReplicaId> members;
-      for (const NodeId n : p.replicas) members.push_back(image->ReplicaOf(n));
+      for (const NodeId n : p.replicas) members.push_back(image->MemberOf(p, n));
       why = p.moving() ? "group " + std::to_string(p.group.value) + " is moving" : WhyNotSettled(p.group, members, {});
     }
   });
