@@ -100,7 +100,30 @@ TEST(Apply, APartitionMovesAndWhoLeavesKeepsItUntilTheGroupSaysSo) {
   EXPECT_FALSE(partition().IsFounder(ReplicaId(4)));
   MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(1), NodeId(2), NodeId(3)}}}});
   MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
-  EXPECT_EQ(partition().Holders().size(), 4u) << "called off: who was to get it drops it";
+  EXPECT_EQ(partition().Holders().size(), 4u) << "moved back: who was to get it drops it";
+}
+
+TEST(Apply, AMoveIsCalledOffToWhereItBegan) {
+  ImagePtr image = WithBrokers(5);
+  const std::vector<NodeId> origin{NodeId(2), NodeId(1)};
+  const std::vector<NodeId> target{NodeId(5), NodeId(2)};
+  MustApply(&image, CreateTopic{"t", kId, {{PartitionId(0), GroupId(0), origin}}, {}, ""});
+  const auto partition = [&]() -> const Partition& { return image->FindTopic("t")->partitions[0]; };
+  const ReassignPartitions call_off{kId, {{PartitionId(0), {}}}};
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress);
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(3), NodeId(4)}}}});
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
+  EXPECT_TRUE(partition().IsReassigned());
+  MustApply(&image, call_off);
+  EXPECT_EQ(partition().replicas, origin) << "in the order that it had";
+  EXPECT_TRUE(partition().moving()) << "who was to get it has to drop it";
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress);
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), origin}});
+  EXPECT_EQ(partition().Holders(), origin);
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress);
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), target}});
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress) << "too late";
 }
 
 TEST(Apply, ABrokerLeavesOnceItHasNothingAndDoesNotComeBackAsItWas) {

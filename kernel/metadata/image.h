@@ -35,10 +35,14 @@ struct Partition {
   std::vector<ReplicaId> founders;
   // While it moves: who had it before; those that are not in `replicas` still have it. Ascending.
   std::vector<NodeId> previous = {};
+  // While it moves: what `replicas` was before the first move that is not finished; calling off goes back there.
+  std::vector<NodeId> origin = {};
   // Who once left: founders or not, they join if they come back. Ascending.
   std::vector<NodeId> former = {};
 
   bool moving() const { return !previous.empty(); }
+  // And not back to where it was.
+  bool IsReassigned() const { return moving() && replicas != origin; }
   std::vector<NodeId> Holders() const;  // replicas, then those that leave
   bool IsFounder(ReplicaId replica) const;
   friend bool operator==(const Partition&, const Partition&) = default;
