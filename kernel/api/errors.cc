@@ -43,6 +43,10 @@ protocol::KafkaError ToKafkaError(ErrorCode code) {
     case ErrorCode::kCoordinatorNotAvailable: return kCoordinatorNotAvailable;
     case ErrorCode::kThrottled: return kThrottlingQuotaExceeded;
     case ErrorCode::kUnsupportedVersion: return kUnsupportedVersion;
+    case ErrorCode::kNoReassignmentInProgress: return kNoReassignmentInProgress;
+    case ErrorCode::kPreferredLeaderNotAvailable: return kPreferredLeaderNotAvailable;
+    case ErrorCode::kEligibleLeadersNotAvailable: return kEligibleLeadersNotAvailable;
+    case ErrorCode::kElectionNotNeeded: return kElectionNotNeeded;
     case ErrorCode::kReplacedBroker: return kDuplicateBrokerRegistration;
     case ErrorCode::kUnauthorized: return kClusterAuthorizationFailed;
     case ErrorCode::kNotFound: return kResourceNotFound;

@@ -29,6 +29,9 @@ constexpr std::array kApis = {
     ApiEntry{23, "OffsetForLeaderEpoch", 2, 4, &HandleOffsetForLeaderEpoch},
     ApiEntry{32, "DescribeConfigs", 1, 4, &HandleDescribeConfigs},
     ApiEntry{37, "CreatePartitions", 0, 3, &HandleCreatePartitions},
+    ApiEntry{43, "ElectLeaders", 0, 2, &HandleElectLeaders},
+    ApiEntry{45, "AlterPartitionReassignments", 0, 1, &HandleAlterPartitionReassignments},
+    ApiEntry{46, "ListPartitionReassignments", 0, 0, &HandleListPartitionReassignments},
     ApiEntry{60, "DescribeCluster", 0, 2, &HandleDescribeCluster},
 };
 static_assert(std::ranges::is_sorted(kApis, {}, &ApiEntry::key));

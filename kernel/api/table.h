@@ -40,5 +40,8 @@ void HandleOffsetForLeaderEpoch(CallPtr call);
 void HandleDescribeConfigs(CallPtr call);
 void HandleCreatePartitions(CallPtr call);
 void HandleDescribeCluster(CallPtr call);
+void HandleElectLeaders(CallPtr call);
+void HandleAlterPartitionReassignments(CallPtr call);
+void HandleListPartitionReassignments(CallPtr call);
 
 }  // namespace chronik::api

@@ -94,6 +94,11 @@ class Sensible {
     t.count = 100 + version_;
     r.timeout_ms = 1000;
   }
+  void Fill(protocol::ElectLeadersRequest& r) const { r.topic_partitions.emplace().push_back({topic_.name, {0, 1}}); }
+  void Fill(protocol::AlterPartitionReassignmentsRequest& r) const {
+    r.topics.push_back({topic_.name, {{0, std::vector<int32_t>{1}}, {1, std::nullopt}}});
+  }
+  void Fill(protocol::ListPartitionReassignmentsRequest&) const {}
   void Fill(protocol::DescribeClusterRequest&) const {}
 
  private:

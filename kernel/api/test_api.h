@@ -84,6 +84,9 @@ CHRONIK_API_PAIR(InitProducerId);
 CHRONIK_API_PAIR(OffsetForLeaderEpoch);
 CHRONIK_API_PAIR(DescribeConfigs);
 CHRONIK_API_PAIR(CreatePartitions);
+CHRONIK_API_PAIR(ElectLeaders);
+CHRONIK_API_PAIR(AlterPartitionReassignments);
+CHRONIK_API_PAIR(ListPartitionReassignments);
 CHRONIK_API_PAIR(DescribeCluster);
 #undef CHRONIK_API_PAIR
 

@@ -44,6 +44,10 @@ std::string_view ErrorCodeName(ErrorCode code) {
     CHRONIK_NAME(kThrottled, "throttled");
     CHRONIK_NAME(kUnsupportedVersion, "unsupported version");
     CHRONIK_NAME(kUnauthorized, "unauthorized");
+    CHRONIK_NAME(kNoReassignmentInProgress, "no reassignment in progress");
+    CHRONIK_NAME(kPreferredLeaderNotAvailable, "preferred leader not available");
+    CHRONIK_NAME(kEligibleLeadersNotAvailable, "eligible leaders not available");
+    CHRONIK_NAME(kElectionNotNeeded, "election not needed");
     CHRONIK_NAME(kReplacedBroker, "replaced broker");
     CHRONIK_NAME(kNotFound, "not found");
     CHRONIK_NAME(kCorrupt, "corrupt data");

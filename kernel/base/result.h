@@ -54,6 +54,10 @@ enum class ErrorCode {
   kThrottled,
   kUnsupportedVersion,
   kUnauthorized,
+  kNoReassignmentInProgress,
+  kPreferredLeaderNotAvailable,
+  kEligibleLeadersNotAvailable,
+  kElectionNotNeeded,
   kReplacedBroker,  // another data directory has its place in the cluster
   kNotFound,
   kCorrupt,  // stored bytes fail their checksum

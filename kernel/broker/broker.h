@@ -159,6 +159,19 @@ struct NewPartitions {
   std::vector<std::vector<NodeId>> assignment;  // of the new ones; empty: the broker chooses
 };
 
+// Where a partition shall be (KIP-455).
+struct PartitionMove {
+  TopicId topic;
+  PartitionId partition;
+  std::optional<std::vector<NodeId>> replicas;  // the preferred leader first; none: a move is called off
+};
+
+struct PartitionElection {
+  TopicId topic;
+  PartitionId partition;
+  bool unclean = false;  // else by the preferred replica (KIP-460)
+};
+
 struct NewProducerId {
   ProducerId id;
   int16_t epoch = 0;
@@ -252,6 +265,14 @@ class Broker {
   virtual void CreatePartitions(ShardId here, std::vector<NewPartitions> topics, bool validate_only,
                                 std::chrono::milliseconds timeout,
                                 Callback<std::vector<std::optional<Error>>> done) = 0;
+  // Answered once it is decided; the image tells how far a move is. kUnknownTopicId, kUnknownPartition,
+  // kInvalidReplicaAssignment, kNoReassignmentInProgress.
+  virtual void ReassignPartitions(ShardId here, std::vector<PartitionMove> moves, std::chrono::milliseconds timeout,
+                                  Callback<std::vector<std::optional<Error>>> done) = 0;
+  // Answered once the preferred replicas lead. kElectionNotNeeded if they did, kPreferredLeaderNotAvailable if they
+  // cannot. No election is unclean here: where nobody is left who has it all, kEligibleLeadersNotAvailable.
+  virtual void ElectLeaders(ShardId here, std::vector<PartitionElection> elections, std::chrono::milliseconds timeout,
+                            Callback<std::vector<std::optional<Error>>> done) = 0;
   virtual void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) = 0;
 };
 

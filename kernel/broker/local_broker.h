@@ -94,6 +94,10 @@ class LocalBroker final : public Broker,
                     Callback<std::vector<std::optional<Error>>> done) override;
   void CreatePartitions(ShardId here, std::vector<NewPartitions> topics, bool validate_only,
                         std::chrono::milliseconds timeout, Callback<std::vector<std::optional<Error>>> done) override;
+  void ReassignPartitions(ShardId here, std::vector<PartitionMove> moves, std::chrono::milliseconds timeout,
+                          Callback<std::vector<std::optional<Error>>> done) override;
+  void ElectLeaders(ShardId here, std::vector<PartitionElection> elections, std::chrono::milliseconds timeout,
+                    Callback<std::vector<std::optional<Error>>> done) override;
   void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) override;
 
   void DescribeCluster(Callback<ClusterReport> done) override;
@@ -166,8 +170,6 @@ class LocalBroker final : public Broker,
   ShardState& shard_of(GroupId group) const { return group == kMetaGroup ? home() : map_.of(group); }
   ShardState& home() const { return *shards_.front(); }  // of metadata
   ShardState& shard(ShardId id) const { return *shards_[id.value]; }
-  template <class T>
-  Callback<T> AnswerOn(ShardId here, Callback<T> done);
   template <class Item, class Outcome, class Ask>
   void Scatter(ShardId here, std::vector<Item> items, Callback<std::vector<Outcome>> done, Ask ask);
 
@@ -201,6 +203,10 @@ class LocalBroker final : public Broker,
   void LookForLost(NodeId node);
   void LookElsewhere();
   void ForgetUnnamed();
+
+  // local_broker_reassign.cc
+  void Reassign(const PartitionMove& move, std::chrono::milliseconds timeout, Callback<std::optional<Error>> done);
+  void Elect(const PartitionElection& election, std::chrono::milliseconds timeout, Callback<std::optional<Error>> done);
 
   // local_broker_moves.cc
   void ChangeHoldings(const metadata::Topic& before, const metadata::Topic& topic);

@@ -3,6 +3,7 @@
 // proposed on shard 0 and answered on the shard that asked.
 #include <utility>
 
+#include "kernel/broker/answers.h"
 #include "kernel/broker/local_broker.h"
 #include "kernel/broker/topic_plan.h"
 #include "kernel/metadata/apply.h"
@@ -12,23 +13,6 @@ namespace {
 
 constexpr int32_t kProducerIdBlock = 1000;  // as Kafka's brokers take them
 constexpr std::chrono::seconds kProducerIdTimeout{15};
-
-// Gathers one outcome an element, then calls back once.
-template <class Outcome>
-class Gather {
- public:
-  Gather(size_t count, Callback<std::vector<Outcome>> done)
-      : outcomes_(count), missing_(count), done_(std::move(done)) {}
-  void Put(size_t i, Outcome outcome) {
-    outcomes_[i] = std::move(outcome);
-    if (--missing_ == 0) done_(std::move(outcomes_));
-  }
-
- private:
-  std::vector<Outcome> outcomes_;
-  size_t missing_;
-  Callback<std::vector<Outcome>> done_;
-};
 
 std::optional<Error> ErrorOf(const Status& status) {
   return status.ok() ? std::nullopt : std::optional<Error>(status.error());
@@ -42,18 +26,9 @@ std::optional<Error> WhyNot(const metadata::MetadataImage& image, const metadata
 
 }  // namespace
 
-// `done`, run on `here` by a task of its own.
-template <class T>
-Callback<T> LocalBroker::AnswerOn(ShardId here, Callback<T> done) {
-  auto shared = std::make_shared<Callback<T>>(std::move(done));
-  return [&executor = shard(here).executor, shared](T value) {
-    executor.Post([shared, value = std::move(value)]() mutable { (*shared)(std::move(value)); });
-  };
-}
-
 void LocalBroker::CreateTopics(ShardId here, std::vector<NewTopic> topics, bool validate_only,
                                std::chrono::milliseconds timeout, Callback<std::vector<CreateTopicOutcome>> done) {
-  auto answer = AnswerOn(here, std::move(done));
+  auto answer = AnswerOn(shard(here).executor, std::move(done));
   home().executor.Post(
       [this, topics = std::move(topics), validate_only, timeout, answer = std::move(answer)]() mutable {
         if (topics.empty()) return answer({});
@@ -103,7 +78,7 @@ void LocalBroker::CreateTopic(const NewTopic& topic, bool validate_only, std::ch
 
 void LocalBroker::DeleteTopics(ShardId here, std::vector<TopicId> topics, std::chrono::milliseconds timeout,
                                Callback<std::vector<std::optional<Error>>> done) {
-  auto answer = AnswerOn(here, std::move(done));
+  auto answer = AnswerOn(shard(here).executor, std::move(done));
   home().executor.Post([this, topics = std::move(topics), timeout, answer = std::move(answer)]() mutable {
     if (topics.empty()) return answer({});
     auto gather = std::make_shared<Gather<std::optional<Error>>>(topics.size(), std::move(answer));
@@ -118,7 +93,7 @@ void LocalBroker::DeleteTopics(ShardId here, std::vector<TopicId> topics, std::c
 void LocalBroker::CreatePartitions(ShardId here, std::vector<NewPartitions> topics, bool validate_only,
                                    std::chrono::milliseconds timeout,
                                    Callback<std::vector<std::optional<Error>>> done) {
-  auto answer = AnswerOn(here, std::move(done));
+  auto answer = AnswerOn(shard(here).executor, std::move(done));
   home().executor.Post(
       [this, topics = std::move(topics), validate_only, timeout, answer = std::move(answer)]() mutable {
         if (topics.empty()) return answer({});
@@ -147,7 +122,7 @@ void LocalBroker::AddPartitions(const NewPartitions& request, bool validate_only
 }
 
 void LocalBroker::AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) {
-  auto answer = AnswerOn(here, std::move(done));
+  auto answer = AnswerOn(shard(here).executor, std::move(done));
   home().executor.Post([this, answer = std::move(answer)]() mutable {
     if (!metadata_) return answer(Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
     producer_id_waiters_.push_back(std::move(answer));

@@ -85,11 +85,16 @@ Result<Partition*> FindPartition(Topic* topic, PartitionId id) {
 Status Reassign(const MetadataImage& image, Topic* topic, const Reassignment& to) {
   const Result<Partition*> partition = FindPartition(topic, to.partition);
   if (!partition.ok()) return partition.error();
-  CHRONIK_RETURN_IF_ERROR(CheckReplicas(image, to.replicas));
   Partition& p = **partition;
-  if (p.replicas == to.replicas) return {};
+  const bool called_off = to.replicas.empty();
+  if (called_off && !p.IsReassigned())
+    return Refuse(ErrorCode::kNoReassignmentInProgress, "the partition is not being reassigned");
+  const std::vector<NodeId> replicas = called_off ? p.origin : to.replicas;
+  CHRONIK_RETURN_IF_ERROR(CheckReplicas(image, replicas));
+  if (p.replicas == replicas) return {};
+  if (!p.moving()) p.origin = p.replicas;
   AddTo(&p.previous, p.replicas);
-  p.replicas = to.replicas;
+  p.replicas = replicas;
   if (p.Holders().size() > kMaxReplicas)
     return Refuse(ErrorCode::kInvalidReplicaAssignment, "too many replicas while it moves");
   return {};
@@ -303,6 +308,7 @@ struct Applier {
       if (std::find(p.replicas.begin(), p.replicas.end(), node) == p.replicas.end()) p.NoteDeparture(node);
     }
     p.previous.clear();
+    p.origin.clear();
     return Replace(before, std::move(topic));
   }
 

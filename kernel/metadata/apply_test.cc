@@ -100,7 +100,7 @@ TEST(Apply, APartitionMovesAndWhoLeavesKeepsItUntilTheGroupSaysSo) {
   EXPECT_FALSE(partition().IsFounder(ReplicaId(4)));
   MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(1), NodeId(2), NodeId(3)}}}});
   MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
-  EXPECT_EQ(partition().Holders().size(), 4u) << "called off: who was to get it drops it";
+  EXPECT_EQ(partition().Holders().size(), 4u) << "moved back: who was to get it drops it";
   EXPECT_EQ(image->MemberOf(partition(), NodeId(1)), ReplicaId(NodeId(1), 1)) << "not the member that it was";
   EXPECT_EQ(image->MemberOf(partition(), NodeId(2)), ReplicaId(NodeId(2), 0));
   MustApply(&image, FinishReassignment{kId, {PartitionId(0), target}});
@@ -110,6 +110,29 @@ TEST(Apply, APartitionMovesAndWhoLeavesKeepsItUntilTheGroupSaysSo) {
   another_disk.generation.reset();
   MustApply(&image, another_disk);
   EXPECT_EQ(image->MemberOf(partition(), NodeId(1)), ReplicaId(NodeId(1), 3));
+}
+
+TEST(Apply, AMoveIsCalledOffToWhereItBegan) {
+  ImagePtr image = WithBrokers(5);
+  const std::vector<NodeId> origin{NodeId(2), NodeId(1)};
+  const std::vector<NodeId> target{NodeId(5), NodeId(2)};
+  MustApply(&image, CreateTopic{"t", kId, {{PartitionId(0), GroupId(0), origin}}, {}, ""});
+  const auto partition = [&]() -> const Partition& { return image->FindTopic("t")->partitions[0]; };
+  const ReassignPartitions call_off{kId, {{PartitionId(0), {}}}};
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress);
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), {NodeId(3), NodeId(4)}}}});
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
+  EXPECT_TRUE(partition().IsReassigned());
+  MustApply(&image, call_off);
+  EXPECT_EQ(partition().replicas, origin) << "in the order that it had";
+  EXPECT_TRUE(partition().moving()) << "who was to get it has to drop it";
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress);
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), origin}});
+  EXPECT_EQ(partition().Holders(), origin);
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress);
+  MustApply(&image, ReassignPartitions{kId, {{PartitionId(0), target}}});
+  MustApply(&image, FinishReassignment{kId, {PartitionId(0), target}});
+  EXPECT_EQ(CodeOf(image, call_off), ErrorCode::kNoReassignmentInProgress) << "too late";
 }
 
 TEST(Apply, ABrokerLeavesOnceItHasNothingAndDoesNotComeBackAsItWas) {

@@ -96,7 +96,7 @@ struct SetClusterId {
 
 struct Reassignment {
   PartitionId partition;
-  std::vector<NodeId> replicas;  // all of them, the preferred leader first
+  std::vector<NodeId> replicas;  // all of them, the preferred leader first; none: a move is called off
   friend bool operator==(const Reassignment&, const Reassignment&) = default;
 };
 

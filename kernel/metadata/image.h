@@ -42,10 +42,14 @@ struct Partition {
   std::vector<ReplicaId> founders;
   // While it moves: who had it before; those that are not in `replicas` still have it. Ascending.
   std::vector<NodeId> previous = {};
+  // While it moves: what `replicas` was before the first move that is not finished; calling off goes back there.
+  std::vector<NodeId> origin = {};
   // Who once left: founders or not, they join if they come back, as another member of the group. Ascending.
   std::vector<Departures> former = {};
 
   bool moving() const { return !previous.empty(); }
+  // And not back to where it was.
+  bool IsReassigned() const { return moving() && replicas != origin; }
   std::vector<NodeId> Holders() const;  // replicas, then those that leave
   bool IsFounder(ReplicaId replica) const;
   uint32_t DeparturesOf(NodeId node) const;

@@ -17,7 +17,8 @@ namespace {
 // Header {magic, format version}, scalars, voters of the metadata group, brokers, retired ones, topics in ascending
 // name, tombstones, then the CRC-32C of all before it.
 constexpr uint32_t kMagic = 0x4d524843;  // "CHRM"
-constexpr uint32_t kSnapshotVersion = 1;
+constexpr uint32_t kSnapshotVersion = 2;
+constexpr uint32_t kFirstWithOrigin = 2;  // Partition::origin, and how often who left has left
 constexpr size_t kCrcBytes = sizeof(uint32_t);
 constexpr size_t kMaxElements = 100000000;  // of any list; the bytes at hand bound it further
 constexpr size_t kMinBrokerBytes = 8 + 8 + 4 + 4 + 2 + 4 + 4 + 1;
@@ -46,10 +47,11 @@ void PutTopic(WireWriter* out, const Topic& topic) {
       out->Put(departures.node);
       out->Put(departures.count);
     }
+    PutReplicas(out, partition.origin);
   }
 }
 
-Topic TakeTopic(WireReader* in) {
+Topic TakeTopic(WireReader* in, uint32_t version) {
   Topic topic;
   topic.id = in->TakeTopicId();
   topic.name = in->TakeString(kMaxTopicNameBytes);
@@ -62,11 +64,18 @@ Topic TakeTopic(WireReader* in) {
     partition.founders.resize(in->TakeCount(kMaxReplicas, sizeof(uint64_t)));
     for (ReplicaId& founder : partition.founders) founder = ReplicaId(in->Take<uint64_t>());
     partition.previous = TakeReplicas(in);
+    if (version < kFirstWithOrigin) {
+      for (const NodeId node : TakeReplicas(in)) partition.former.push_back({node, 1});
+      // Before it was kept, a move could be called off to the nodes it came from, in any order.
+      partition.origin = partition.previous;
+      continue;
+    }
     partition.former.resize(in->TakeCount(kMaxElements, kDeparturesBytes));
     for (Departures& departures : partition.former) {
       departures.node = in->TakeId<NodeId>();
       departures.count = in->Take<uint32_t>();
     }
+    partition.origin = TakeReplicas(in);
   }
   return topic;
 }
@@ -110,18 +119,19 @@ bool Fits(const ImageEditor& editor, const Topic& topic) {
         partition.founders.empty() || !std::is_sorted(partition.founders.begin(), partition.founders.end()) ||
         !std::is_sorted(partition.previous.begin(), partition.previous.end()) ||
         !std::is_sorted(partition.former.begin(), partition.former.end(),
-                        [](const Departures& a, const Departures& b) { return a.node < b.node; }))
+                        [](const Departures& a, const Departures& b) { return a.node < b.node; }) ||
+        partition.moving() != !partition.origin.empty())
       return false;
     if (editor.image().FindGroup(partition.group)) return false;
   }
   return true;
 }
 
-void TakeTopics(WireReader* in, ImageEditor* editor) {
+void TakeTopics(WireReader* in, uint32_t version, ImageEditor* editor) {
   std::string previous;
   size_t partitions = 0;
   for (size_t left = in->TakeCount(kMaxElements, kMinTopicBytes); left > 0 && in->ok(); --left) {
-    auto topic = std::make_shared<const Topic>(TakeTopic(in));
+    auto topic = std::make_shared<const Topic>(TakeTopic(in, version));
     if (!in->ok() || topic->name <= previous || !Fits(*editor, *topic)) return in->Fail();
     previous = topic->name;
     partitions += topic->partitions.size();
@@ -197,7 +207,8 @@ Result<ImagePtr> DecodeImage(ByteView bytes) {
   if (Crc32c(body) != LoadLittle<uint32_t>(bytes.data() + body.size())) return Corrupt("CRC");
   WireReader in(body);
   if (in.Take<uint32_t>() != kMagic) return Corrupt("not one");
-  if (const auto version = in.Take<uint32_t>(); version != kSnapshotVersion) {
+  const auto version = in.Take<uint32_t>();
+  if (version < 1 || version > kSnapshotVersion) {
     return Error{ErrorCode::kUnsupportedVersion, "metadata snapshot of format " + std::to_string(version)};
   }
   ImageEditor editor(*MetadataImage::Empty());
@@ -208,7 +219,7 @@ Result<ImagePtr> DecodeImage(ByteView bytes) {
   editor.SetMetadataVoters(TakeReplicas(&in));
   TakeBrokers(&in, &editor);
   TakeRetired(&in, &editor);
-  TakeTopics(&in, &editor);
+  TakeTopics(&in, version, &editor);
   TakeTombstones(&in, &editor);
   if (!in.done()) return Corrupt("malformed");
   // Every group in use must lie below the next id, or that id would be given out twice.
