@@ -164,7 +164,8 @@ TEST(Move, OfAGroupThatHasBecomeTooLargeRebalancesIt) {
   TestCoordinator c(options);
   MakeStable(c, {JoinOf(""), JoinOf("")});
   options.max_group_size = 1;
-  Coordinator small(options, [] { return "x"; });
+  const TestTopics topics;
+  Coordinator small(options, topics, [] { return "x"; });
   for (const Append& append : c.log()) {
     for (const EncodedRecord& r : append.records) ASSERT_TRUE(small.Replay(AsBytes(r.key), AsBytes(*r.value)).ok());
   }

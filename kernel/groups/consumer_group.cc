@@ -5,6 +5,13 @@
 
 namespace chronik::groups {
 
+size_t BytesOf(const std::string& id, const ConsumerMemberValue& member) {
+  size_t bytes = id.size() + member.instance.value_or("").size() + member.rack.value_or("").size() +
+                 member.client_id.size() + member.client_host.size() + member.topic_pattern.value_or("").size();
+  for (const std::string& topic : member.topics) bytes += topic.size();
+  return bytes;
+}
+
 PartitionSet ToSet(const std::vector<TopicPartitions>& topics) {
   PartitionSet set;
   for (const TopicPartitions& topic : topics) {
@@ -30,6 +37,7 @@ void ConsumerGroup::Apply(const ConsumerGroupRecord& record) {
 
 void ConsumerGroup::Apply(const ConsumerMemberRecord& record) {
   if (const auto old = members.find(record.member); old != members.end()) {
+    bytes -= BytesOf(record.member, old->second);
     const auto instance = static_members.find(old->second.instance.value_or(""));
     if (instance != static_members.end() && instance->second == record.member) static_members.erase(instance);
   }
@@ -39,6 +47,7 @@ void ConsumerGroup::Apply(const ConsumerMemberRecord& record) {
     return;
   }
   members[record.member] = *record.value;
+  bytes += BytesOf(record.member, *record.value);
   if (record.value->instance) static_members[*record.value->instance] = record.member;
 }
 

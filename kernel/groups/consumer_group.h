@@ -22,6 +22,7 @@ namespace chronik::groups {
 using TopicPartition = std::pair<TopicId, int32_t>;
 using PartitionSet = std::set<TopicPartition>;
 
+size_t BytesOf(const std::string& id, const ConsumerMemberValue& member);
 PartitionSet ToSet(const std::vector<TopicPartitions>& topics);
 std::vector<TopicPartitions> ToTopics(const PartitionSet& partitions);  // ascending
 
@@ -48,6 +49,10 @@ struct ConsumerGroup {
   std::map<std::string, std::string> static_members;  // instance to member
   std::map<TopicPartition, std::string> owners;       // assigned to, or not yet given up by
   std::map<std::string, ConsumerMemberDeadlines> deadlines;
+  size_t bytes = 0;  // of what the members sent
+  // Which version of the topics was looked at; nullopt: none by this coordinator.
+  std::optional<int64_t> checked_version;
+  std::map<std::string, int64_t> checked_patterns;
 
   void Apply(const ConsumerGroupRecord& record);
   void Apply(const ConsumerMemberRecord& record);

@@ -6,14 +6,16 @@
 
 #include "kernel/base/invariant.h"
 #include "kernel/groups/classic_protocol.h"
+#include "kernel/groups/consumer_protocol.h"
 #include "kernel/groups/core.h"
 #include "kernel/groups/offset_requests.h"
 
 namespace chronik::groups {
 
-Coordinator::Coordinator(const Options& options, MakeUuid make_uuid)
+Coordinator::Coordinator(const Options& options, const Topics& topics, MakeUuid make_uuid)
     : core_(std::make_unique<Core>(options, std::move(make_uuid))),
       classic_(std::make_unique<ClassicProtocol>(*core_)),
+      consumer_(std::make_unique<ConsumerProtocol>(*core_, topics)),
       offsets_(std::make_unique<OffsetRequests>(*core_, *classic_)) {
   CHRONIK_CHECK(options.max_offset_metadata_bytes <= kMaxNameBytes) << "offset metadata does not fit its record";
 }
@@ -55,7 +57,11 @@ void Coordinator::ReplayMarker(ProducerId producer, bool commit) { core_->ApplyM
 void Coordinator::Start(Now now) {
   core_->now = now;
   for (const auto& [name, group] : core_->groups()) {
-    if (group->classic() != nullptr) classic_->Start(*group);
+    if (group->classic() != nullptr) {
+      classic_->Start(*group);
+    } else {
+      consumer_->Start(*group);
+    }
   }
   next_expiry_ = now.mono + core_->options.expiry_interval;
 }
@@ -85,6 +91,8 @@ void Coordinator::Step(uint64_t token, const Request& request, Now now, Output* 
     void operator()(const DeleteGroups& r) const { self.Delete(token, r); }
     void operator()(const ListGroups& r) const { self.List(token, r); }
     void operator()(const DescribeGroups& r) const { self.Describe(token, r); }
+    void operator()(const ConsumerGroupHeartbeat& r) const { self.consumer_->Beat(token, r); }
+    void operator()(const ConsumerGroupDescribe& r) const { self.DescribeConsumers(token, r); }
     void operator()(const TopicsDeleted& r) const { self.offsets_->Forget(r); }
   };
   std::visit(Visitor{*this, token}, request);
@@ -93,7 +101,11 @@ void Coordinator::Step(uint64_t token, const Request& request, Now now, Output* 
 
 void Coordinator::WakeGroups() {
   while (Group* const group = core_->TakeDue()) {
-    if (group->classic() != nullptr) classic_->Wake(*group);
+    if (group->classic() != nullptr) {
+      classic_->Wake(*group);
+    } else {
+      consumer_->Wake(*group);
+    }
   }
 }
 
@@ -127,6 +139,13 @@ void Coordinator::Abandon(GroupError error, Output* output) {
 void Coordinator::Describe(uint64_t token, const DescribeGroups& request) {
   DescribeGroupsReply reply;
   for (const std::string& name : request.groups) reply.groups.push_back(classic_->Describe(name));
+  core_->Answer(token, std::move(reply));
+  core_->End(nullptr);
+}
+
+void Coordinator::DescribeConsumers(uint64_t token, const ConsumerGroupDescribe& request) {
+  ConsumerGroupDescribeReply reply;
+  for (const std::string& name : request.groups) reply.groups.push_back(consumer_->Describe(name));
   core_->Answer(token, std::move(reply));
   core_->End(nullptr);
 }
@@ -212,7 +231,7 @@ void Put(State* state, const std::string& name, const ConsumerGroup& group) {
   const auto put = [&](const std::string& key, const Record& record) {
     (*state)[key + ' ' + name] = EncodeRecord(record).value.value_or("");
   };
-  put("group", ConsumerGroupRecord{name, ConsumerGroupValue{group.epoch, group.metadata_hash}});
+  put("consumer group", ConsumerGroupRecord{name, ConsumerGroupValue{group.epoch, group.metadata_hash}});
   put("target epoch", TargetEpochRecord{name, group.target_epoch});
   for (const auto& [id, value] : group.members) put("member " + id, ConsumerMemberRecord{name, id, value});
   for (const auto& [id, value] : group.targets) put("target " + id, TargetMemberRecord{name, id, value});

@@ -33,7 +33,7 @@
 // "upgrade"); a group without members changes when the first one joins. Rack-aware assignment.
 //
 // Reader's order: request.h, record.h, this file, classic_group.h, classic_protocol.h (joining, leaving, rebalancing),
-// offsets.h, offset_requests.h, consumer_group.h, core.h, coordinator.cc.
+// offsets.h, offset_requests.h, consumer_group.h, consumer_protocol.h, reconcile.h, assignor.h, core.h, coordinator.cc.
 #pragma once
 
 #include <cstdint>
@@ -90,13 +90,30 @@ struct Output {
 // A fresh random UUID as text; the end of a member's id.
 using MakeUuid = std::function<std::string()>;
 
+// What a coordinator asks of the cluster's metadata, for consumer groups.
+class Topics {
+ public:
+  struct Topic {
+    TopicId id;
+    std::string name;
+    int32_t partitions = 0;
+  };
+  virtual ~Topics() = default;
+  virtual std::optional<Topic> Find(const std::string& name) const = 0;
+  virtual std::optional<Topic> Find(const TopicId& id) const = 0;
+  virtual std::vector<std::string> Names() const = 0;  // those that a pattern may match: not the internal ones
+  virtual int64_t Version() const = 0;                 // grows with every change of topics
+};
+
 class Core;
 class ClassicProtocol;
+class ConsumerProtocol;
 class OffsetRequests;
 
 class Coordinator {
  public:
-  Coordinator(const Options& options, MakeUuid make_uuid);
+  // `topics` must outlive the coordinator.
+  Coordinator(const Options& options, const Topics& topics, MakeUuid make_uuid);
   ~Coordinator();
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
@@ -122,12 +139,14 @@ class Coordinator {
  private:
   std::unique_ptr<Core> core_;
   std::unique_ptr<ClassicProtocol> classic_;
+  std::unique_ptr<ConsumerProtocol> consumer_;
   std::unique_ptr<OffsetRequests> offsets_;
   std::optional<Instant> next_expiry_;
 
   void ExpireOffsets();
   void WakeGroups();
   void Describe(uint64_t token, const DescribeGroups& request);
+  void DescribeConsumers(uint64_t token, const ConsumerGroupDescribe& request);
   void List(uint64_t token, const ListGroups& request);
   void Delete(uint64_t token, const DeleteGroups& request);
 };

@@ -49,6 +49,21 @@ struct Failer {
     }
     return failed;
   }
+  Response operator()(const ConsumerGroupHeartbeatReply& reply) const {
+    ConsumerGroupHeartbeatReply failed;
+    failed.error = error;
+    failed.member = reply.member;
+    return failed;
+  }
+  Response operator()(const ConsumerGroupDescribeReply& reply) const {
+    ConsumerGroupDescribeReply failed;
+    for (const ConsumerGroupDescribeReply::Group& group : reply.groups) {
+      failed.groups.emplace_back();
+      failed.groups.back().error = error;
+      failed.groups.back().id = group.id;
+    }
+    return failed;
+  }
 };
 
 }  // namespace

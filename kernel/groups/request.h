@@ -244,6 +244,63 @@ struct DescribeGroupsReply {
   std::vector<Group> groups;
 };
 
+// ---- consumer groups (KIP-848) ----
+
+struct ConsumerGroupHeartbeat {
+  std::string group;
+  std::string member;  // empty only in version 0, when it joins
+  int32_t epoch = 0;   // 0: joins; -1: leaves; -2: a static member that leaves for a while
+  std::optional<std::string> instance;
+  std::optional<std::string> rack;
+  Client client;
+  std::optional<Milliseconds> rebalance_timeout;  // what is not given has not changed since the last time
+  std::optional<std::vector<std::string>> topics;
+  std::optional<std::string> topic_pattern;  // empty: no longer by pattern
+  std::optional<std::string> assignor;
+  std::optional<std::vector<TopicPartitions>> owned;
+};
+struct ConsumerGroupHeartbeatReply {
+  GroupError error = GroupError::kNone;
+  std::string message;  // for humans, with an error
+  std::string member;
+  int32_t epoch = 0;
+  Milliseconds heartbeat_interval{0};
+  std::optional<std::vector<TopicPartitions>> assignment;  // nullopt: as it was
+};
+
+struct ConsumerGroupDescribe {
+  std::vector<std::string> groups;
+};
+struct NamedPartitions {
+  TopicId topic;
+  std::string name;  // empty: the topic is gone
+  std::vector<int32_t> partitions;
+};
+struct ConsumerGroupDescribeReply {
+  struct Member {
+    std::string id;
+    std::optional<std::string> instance;
+    std::optional<std::string> rack;
+    int32_t epoch = 0;
+    std::string client_id;
+    std::string client_host;
+    std::vector<std::string> topics;
+    std::optional<std::string> topic_pattern;
+    std::vector<NamedPartitions> assignment;
+    std::vector<NamedPartitions> target;
+  };
+  struct Group {
+    GroupError error = GroupError::kNone;
+    std::string id;
+    std::string state;
+    int32_t epoch = 0;
+    int32_t assignment_epoch = 0;
+    std::string assignor;
+    std::vector<Member> members;
+  };
+  std::vector<Group> groups;
+};
+
 // ---- what the broker itself tells ----
 
 // Topics were deleted: what was committed for them goes.
@@ -254,13 +311,14 @@ struct TopicsDeleted {
 // Time has passed; see Coordinator::next_deadline().
 struct Tick {};
 
-using Request =
-    std::variant<Tick, JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, TxnOffsetCommit, EndTransaction,
-                 OffsetFetch, OffsetDelete, DeleteGroups, ListGroups, DescribeGroups, TopicsDeleted>;
+using Request = std::variant<Tick, JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit, TxnOffsetCommit,
+                             EndTransaction, OffsetFetch, OffsetDelete, DeleteGroups, ListGroups, DescribeGroups,
+                             ConsumerGroupHeartbeat, ConsumerGroupDescribe, TopicsDeleted>;
 
-using Response = std::variant<JoinGroupReply, SyncGroupReply, HeartbeatReply, LeaveGroupReply, OffsetCommitReply,
-                              EndTransactionReply, OffsetFetchReply, OffsetDeleteReply, DeleteGroupsReply,
-                              ListGroupsReply, DescribeGroupsReply>;
+using Response =
+    std::variant<JoinGroupReply, SyncGroupReply, HeartbeatReply, LeaveGroupReply, OffsetCommitReply,
+                 EndTransactionReply, OffsetFetchReply, OffsetDeleteReply, DeleteGroupsReply, ListGroupsReply,
+                 DescribeGroupsReply, ConsumerGroupHeartbeatReply, ConsumerGroupDescribeReply>;
 
 // The same kind of answer, saying that it failed: for a response whose records were not committed.
 Response Failed(const Response& response, GroupError error);

@@ -19,6 +19,42 @@ namespace chronik::groups {
 
 using namespace std::chrono_literals;
 
+class TestTopics : public Topics {
+ public:
+  void Set(const std::string& name, int32_t partitions) {
+    Topic& topic = topics_[name];
+    if (topic.name.empty()) topic.id.bytes[0] = ++last_id_;
+    topic.name = name;
+    topic.partitions = partitions;
+    ++version_;
+  }
+  void Remove(const std::string& name) {
+    topics_.erase(name);
+    ++version_;
+  }
+  std::optional<Topic> Find(const std::string& name) const override {
+    const auto found = topics_.find(name);
+    return found == topics_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::optional<Topic> Find(const TopicId& id) const override {
+    for (const auto& [name, topic] : topics_) {
+      if (topic.id == id) return topic;
+    }
+    return std::nullopt;
+  }
+  std::vector<std::string> Names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, topic] : topics_) names.push_back(name);
+    return names;
+  }
+  int64_t Version() const override { return version_; }
+
+ private:
+  std::map<std::string, Topic> topics_;
+  uint8_t last_id_ = 0;
+  int64_t version_ = 1;
+};
+
 class TestCoordinator {
  public:
   explicit TestCoordinator(Options options = {}) : options_(options) { Begin(); }
@@ -98,10 +134,11 @@ class TestCoordinator {
   }
   Coordinator& coordinator() { return *coordinator_; }
   bool checks_replay = true;
+  TestTopics topics;
 
  private:
   std::unique_ptr<Coordinator> Make() {
-    return std::make_unique<Coordinator>(options_, [this] { return "u" + std::to_string(++last_uuid_); });
+    return std::make_unique<Coordinator>(options_, topics, [this] { return "u" + std::to_string(++last_uuid_); });
   }
 
   static void Replay(Coordinator& to, const Append& append) {
