@@ -10,8 +10,10 @@ CHRONIK_TEST_LONG: more rounds, and the tests that take minutes.
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -292,6 +294,63 @@ class Deaths(FaultTest):
             self.check_histories(cluster, writer)
             self.assertLess(statistics.median(gaps), 1.0 * SLOWDOWN)
             self.assertLess(max(gaps), 3.0 * SLOWDOWN)
+
+
+class Disks(FaultTest):
+    """A disk that fails nothing and completes nothing."""
+
+    def hang(self, node):
+        """From now on each fdatasync of the node waits, until what is returned ends."""
+        errors = open(self.enterContext(tempfile.TemporaryDirectory()) + "/strace", "w+")
+        self.addCleanup(errors.close)
+        tracer = subprocess.Popen(["strace", "-f", "-p", str(node.process.pid), "-o", "/dev/null", "-e",
+                                   "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:delay_enter=600000000"], stderr=errors)
+        self.addCleanup(tracer.wait)
+        self.addCleanup(tracer.kill)
+
+        def said():
+            errors.seek(0)
+            return errors.read()
+        wait_until(lambda: "attached" in said() or tracer.poll() is not None, 20, "strace traces the node")
+        if "attached" not in said():
+            self.skipTest(f"strace may not trace a broker here, disks that hang are NOT covered: {said().strip()}")
+        return tracer
+
+    @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+    def test_a_leader_whose_disk_hangs_hands_over_and_follows_when_it_works_again(self):
+        timeout = 0.5 * SLOWDOWN
+        settings = f"[raft]\nelection_timeout_ms = {timeout * 1000:.0f}\nheartbeat_interval_ms = {timeout * 100:.0f}\n"
+        with Cluster(more=settings + QUICK) as cluster:
+            cluster.create("t", 3)
+            writers = [Writer(cluster.addresses, "t", p) for p in range(3)]
+            self.await_more(writers)
+            stalled = self.leader(cluster, 1)
+            others = sorted(set(NODES) - {stalled})
+            leads = [p for p, leader in cluster.leaders("t", stalled).items() if leader == stalled]
+            hung = time.monotonic()
+            tracer = self.hang(cluster.nodes[stalled])
+            self.leader(cluster, others[0], but=(-1, stalled))
+            print(f"another leader {time.monotonic() - hung:.2f} s after the disk hung")
+            # What the disk does not have is acked by the others, and a topic needs no disk of this node.
+            self.await_in_sync(cluster, "t", others[0], others)
+            cluster.create("meanwhile", 3, others[1])
+            self.await_more(writers, 300)
+            tracer.kill()
+            tracer.wait(20)
+            healed = time.monotonic()
+            self.await_in_sync(cluster, "t", others[0], NODES)
+            print(f"in sync {time.monotonic() - healed:.2f} s after the disk worked again")
+            gaps = [writer.longest_gap(hung) for writer in writers]
+            print("gaps", [f"{gap * 1000:.0f} ms" for gap in gaps], "it led", leads)
+            # It counts for a majority again.
+            cluster.nodes[others[0]].kill()
+            self.await_more(writers)
+            cluster.nodes[others[0]].start(30)
+            for writer in writers:
+                writer.stop()
+            self.check_histories(cluster, writers[0])
+            # Four timeouts until it takes the disk for broken, and two of an election, should the one it chose not win.
+            self.assertLess(max(gaps), 6 * timeout + 1 * SLOWDOWN)
 
 
 if __name__ == "__main__":

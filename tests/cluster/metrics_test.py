@@ -5,32 +5,11 @@ happened. (S17)
 Method: three real brokers, scraped while one of them is killed and comes back.
 """
 
-import re
 import unittest
 
+from broker_metrics import scrape, total
 from chronik_process import wait_until
 from cluster_nodes import Cluster, Writer
-
-SAMPLE = re.compile(r'^(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$')
-
-
-def scrape(node):
-    """By name: a list of labels and value."""
-    status, text = node.http("/metrics")
-    assert status == 200, status
-    found = {}
-    for line in text.splitlines():
-        sample = SAMPLE.match(line)
-        if sample is None:
-            continue
-        labels = dict(re.findall(r'([a-z_]+)="([^"]*)"', sample["labels"] or ""))
-        found.setdefault(sample["name"], []).append((labels, float(sample["value"])))
-    return found
-
-
-def total(nodes, name, **labels):
-    return sum(value for node in nodes for said, value in scrape(node).get(name, [])
-               if all(said.get(key) == wanted for key, wanted in labels.items()))
 
 
 class Metrics(unittest.TestCase):
