@@ -61,6 +61,8 @@ class FakeBroker final : public broker::Broker {
                    broker::Callback<std::vector<broker::ListOffsetOutcome>>) override {}
   void OffsetForLeaderEpoch(ShardId, std::vector<broker::EpochQuery>,
                             broker::Callback<std::vector<broker::EpochOutcome>>) override {}
+  void DeleteRecords(ShardId, std::vector<broker::DeleteRecordsItem>,
+                     broker::Callback<std::vector<broker::DeleteRecordsOutcome>>) override {}
   void CreateTopics(ShardId, std::vector<broker::NewTopic>, bool, std::chrono::milliseconds,
                     broker::Callback<std::vector<broker::CreateTopicOutcome>>) override {}
   void DeleteTopics(ShardId, std::vector<TopicId>, std::chrono::milliseconds, broker::Callback<Outcomes>) override {}

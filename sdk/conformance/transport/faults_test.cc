@@ -228,12 +228,14 @@ TEST(Faults, PausesBetweenAttemptsGrowAndDiffer) {
   Proxy door("127.0.0.1:1");
   door.Refuse(true);
   a.SetPeer(2, door.address());
-  a.Await("TR-4: a peer is dialled again without being asked", [&] { return door.accepted() >= 10; });
+  a.Await("TR-4: a peer is dialled again without being asked", [&] { return door.accepted() >= 13; });
   const auto arrivals = door.arrivals();
   std::vector<int64_t> pauses;
-  for (size_t i = 1; i < 10; ++i) pauses.push_back((arrivals[i] - arrivals[i - 1]) / std::chrono::microseconds(1));
+  for (size_t i = 1; i < 13; ++i) pauses.push_back((arrivals[i] - arrivals[i - 1]) / std::chrono::microseconds(1));
   EXPECT_GT(pauses[6] + pauses[7] + pauses[8], 2 * (pauses[0] + pauses[1] + pauses[2])) << "TR-4: pauses grow";
-  const auto [shortest, longest] = std::minmax({pauses[6], pauses[7], pauses[8]});
+  // Six, as three may well come out alike.
+  const auto [shortest, longest] =
+      std::minmax({pauses[6], pauses[7], pauses[8], pauses[9], pauses[10], pauses[11]});
   EXPECT_GT(longest - shortest, longest / 100) << "TR-4: pauses are jittered";
 }
 
