@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernel/base/log.h"
+#include "kernel/base/mutation.h"
 #include "kernel/records/assign.h"
 #include "kernel/records/batch.h"
 #include "kernel/records/record.h"
@@ -104,7 +105,9 @@ void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<Pr
     const auto check =
         producers_.Check(info->producer_id, info->producer_epoch, info->base_sequence, info->last_sequence);
     if (!check.ok()) return done(Refusal(check.error()));
-    if (check->verdict == records::SequenceVerdict::kDuplicateCommitted) return done(Accepted(check->base_offset, -1));
+    if (check->verdict == records::SequenceVerdict::kDuplicateCommitted ||
+        (check->verdict == records::SequenceVerdict::kDuplicatePending && CHRONIK_MUTANT(pending_copy_is_acked)))
+      return done(Accepted(check->base_offset, -1));
     if (check->verdict == records::SequenceVerdict::kDuplicatePending) {
       // Its first copy may still be lost: it is answered together with it, and never appended again.
       const auto at = std::upper_bound(duplicates_.begin(), duplicates_.end(), check->base_offset,
@@ -133,8 +136,9 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   const Offset base_offset = replica_.log_end_offset();
   // Shared by the two ways out: refused at once, or answered later.
   auto shared_done = std::make_shared<Callback<ProduceOutcome>>(std::move(done));
-  const auto wait = acks == Acks::kAll      ? replica::WaitFor::kCommitted
-                    : acks == Acks::kLeader ? replica::WaitFor::kDurable
+  const bool all = acks == Acks::kAll && !CHRONIK_MUTANT(acks_before_commit);
+  const auto wait = all                     ? replica::WaitFor::kCommitted
+                    : acks != Acks::kNone   ? replica::WaitFor::kDurable
                                             : replica::WaitFor::kNothing;
   // Known once Propose returned; the waiter runs later. Hardly ever needed, so hardly ever allocated.
   const bool beyond_majority = wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
@@ -178,7 +182,7 @@ void Partition::Tick() {
   if (++ticks_since_look_ < kTicksBetweenLooks) return;
   LookWhoIsInSync();
   replica_.AlignConfiguration(members_, {});
-  if (moving_ && replica_.IsSettled(members_)) events_.OnSettled(ref_);
+  if (moving_ && (replica_.IsSettled(members_) || CHRONIK_MUTANT(move_ends_before_it_is_done))) events_.OnSettled(ref_);
 }
 
 void Partition::SetMembers(std::vector<ReplicaId> members, bool moving) {
@@ -417,7 +421,7 @@ void Partition::Apply(const log::Entry& entry) {
   const auto batch = records::BatchView::Parse(entry.body);
   CHRONIK_CHECK(batch.ok()) << "entry " << entry.meta.index << " of group " << ref_.group
                             << " holds no batch: " << batch.error().message;
-  if (batch->has_producer_id()) {
+  if (batch->has_producer_id() && !CHRONIK_MUTANT(batches_of_other_leaders_are_unknown)) {
     producers_.AppendPending({batch->producer_id(), batch->producer_epoch(), batch->base_sequence(),
                               batch->last_sequence(), entry.meta.base_offset, batch->max_timestamp()});
   }
