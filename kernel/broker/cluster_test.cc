@@ -259,9 +259,8 @@ TEST_F(ClusterTest, ANodeCanStopWhileItStillDropsATopic) {
   ASSERT_FALSE(Produce(Leader(1, "t", 0), Ref(1, "t", 0), "a checkpoint will be written").error);
   threads_.Advance(seconds(1));
   nodes_.at(3)->disk_thread.Hold(true);
-  nodes_.at(1)->shards[0]->Post([this] {
-    At(1).DeleteTopics(kHome, {At(1).image(kHome)->FindTopic("t")->id}, seconds(5), [](const auto&) {});
-  });
+  nodes_.at(1)->shards[0]->Post(
+      [this] { At(1).DeleteTopics(kHome, {At(1).image(kHome)->FindTopic("t")->id}, seconds(5), [](const auto&) {}); });
   Until([this] { return At(3).image(kHome)->FindTopic("t") == nullptr; });
   network_.Stop(NodeId(3));
   bool stopped = false;

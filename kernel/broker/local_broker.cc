@@ -421,9 +421,8 @@ void LocalBroker::CloseAll(ShardState& target, Task done) {
   const bool dropping = std::any_of(target.partitions.begin(), target.partitions.end(),
                                     [](const auto& p) { return p.second->replica().closing(); });
   if (dropping) {
-    target.executor.Schedule(settings_.tick, [this, &target, done = std::move(done)]() mutable {
-      CloseAll(target, std::move(done));
-    });
+    target.executor.Schedule(settings_.tick,
+                             [this, &target, done = std::move(done)]() mutable { CloseAll(target, std::move(done)); });
     return;
   }
   auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "kernel/base/log.h"
-#include "kernel/base/mutation.h"
 #include "kernel/base/wire.h"
 #include "kernel/broker/local_broker.h"
 
@@ -121,7 +120,7 @@ void LocalBroker::OnJoinAnswer(NodeId peer, const Result<Bytes>& answer) {
 // One that can be reached and has not agreed may know of a cluster. So may one that was asked again since: it lets this
 // node join as another life than the founder's.
 void LocalBroker::FoundIfAllAgree() {
-  if (!entering_->asked.empty() && !CHRONIK_MUTANT(founds_with_an_open_question)) return;
+  if (!entering_->asked.empty()) return;
   for (const NodeId peer : home().connected) {
     if (!entering_->willing.contains(peer)) return;
   }

@@ -105,9 +105,7 @@ void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<Pr
     const auto check =
         producers_.Check(info->producer_id, info->producer_epoch, info->base_sequence, info->last_sequence);
     if (!check.ok()) return done(Refusal(check.error()));
-    if (check->verdict == records::SequenceVerdict::kDuplicateCommitted ||
-        (check->verdict == records::SequenceVerdict::kDuplicatePending && CHRONIK_MUTANT(pending_copy_is_acked)))
-      return done(Accepted(check->base_offset, -1));
+    if (check->verdict == records::SequenceVerdict::kDuplicateCommitted) return done(Accepted(check->base_offset, -1));
     if (check->verdict == records::SequenceVerdict::kDuplicatePending) {
       // Its first copy may still be lost: it is answered together with it, and never appended again.
       const auto at = std::upper_bound(duplicates_.begin(), duplicates_.end(), check->base_offset,
@@ -137,9 +135,9 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   // Shared by the two ways out: refused at once, or answered later.
   auto shared_done = std::make_shared<Callback<ProduceOutcome>>(std::move(done));
   const bool all = acks == Acks::kAll && !CHRONIK_MUTANT(acks_before_commit);
-  const auto wait = all                     ? replica::WaitFor::kCommitted
-                    : acks != Acks::kNone   ? replica::WaitFor::kDurable
-                                            : replica::WaitFor::kNothing;
+  const auto wait = all                   ? replica::WaitFor::kCommitted
+                    : acks != Acks::kNone ? replica::WaitFor::kDurable
+                                          : replica::WaitFor::kNothing;
   // Known once Propose returned; the waiter runs later. Hardly ever needed, so hardly ever allocated.
   const bool beyond_majority = wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
   const auto index = beyond_majority ? std::make_shared<LogIndex>() : nullptr;

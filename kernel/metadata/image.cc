@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "kernel/base/mutation.h"
-
 namespace chronik::metadata {
 namespace {
 
@@ -34,7 +32,6 @@ bool Partition::IsFounder(ReplicaId replica) const {
 }
 
 uint32_t Partition::DeparturesOf(NodeId node) const {
-  if (CHRONIK_MUTANT(comes_back_as_the_member_it_was)) return 0;
   const auto at =
       std::lower_bound(former.begin(), former.end(), node, [](const Departures& d, NodeId n) { return d.node < n; });
   return at != former.end() && at->node == node ? at->count : 0;

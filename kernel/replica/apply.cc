@@ -61,8 +61,7 @@ void Replica::ReadForApply(LogIndex next) {
                   for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
                     if ((*entries)[i].meta.index == applied_.index + 1) ApplyOne((*entries)[i]);
                   }
-                  if (high_watermark_ != before && !CHRONIK_MUTANT(high_watermark_read_is_not_told))
-                    machine_.OnHighWatermark(high_watermark_);
+                  if (high_watermark_ != before) machine_.OnHighWatermark(high_watermark_);
                   ApplyCommitted();
                   CompleteWaiters();
                 }

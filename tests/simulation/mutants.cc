@@ -27,12 +27,7 @@ constexpr Scenario kScenarios[] = {
     {"members", 5, 8, "membership partition isolation power-loss"},
     {"snapshots", 3, 8, "truncation process-kill power-loss isolation disk-slow"},
     {"damage", 3, 6, "bit-flip misdirected-write power-loss"},
-    {"brokers", 0, 4,
-     "power-loss power-loss-of-all process-kill pause partition one-way isolation clog slow-link loss repetition "
-     "wall-clock-jump clock-rate sync-error disk-stall disk-slow disk-loss transfer membership",
-     true},
     {"brokers-network", 3, 8, "partition one-way isolation clog slow-link loss repetition transfer pause", true},
-    {"brokers-crashes", 3, 6, "power-loss power-loss-of-all process-kill transfer disk-slow", true},
     {"brokers-lose-disks", 3, 3, "disk-loss isolation partition process-kill", true},
     {"brokers-move", 4, 6, "membership power-loss isolation partition pause", true},
 };
@@ -68,13 +63,9 @@ constexpr Mutant kMutants[] = {
     {"journal_freed_before_segments_are_synced", "P33", "alone", 15},
     {"suffix_stays_in_segments", "P29", "network", 15},
     {"acks_before_commit", "acks=all is acks=1", "brokers-network", 20},
-    {"pending_copy_is_acked", "KIP-98", "brokers-network", 60},
     {"batches_of_other_leaders_are_unknown", "KIP-98", "brokers-network", 20},
-    {"high_watermark_read_is_not_told", "found by the simulator", "brokers-crashes", 40},
-    {"founds_with_an_open_question", "found by the simulator", "brokers", 300},
-    {"lost_disk_is_the_same_life", "KIP-853", "brokers-lose-disks", 100},
+    {"lost_disk_is_the_same_life", "KIP-853", "brokers-lose-disks", 20},
     {"move_ends_before_it_is_done", "KIP-455", "brokers-move", 20},
-    {"comes_back_as_the_member_it_was", "found by the simulator", "brokers-move", 300},
 };
 
 }  // namespace
