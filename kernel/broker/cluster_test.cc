@@ -253,6 +253,24 @@ TEST_F(ClusterTest, ANodeThatLeavesHandsOverWhatItLeads) {
   }
 }
 
+TEST_F(ClusterTest, ANodeCanStopWhileItStillDropsATopic) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  ASSERT_FALSE(Produce(Leader(1, "t", 0), Ref(1, "t", 0), "a checkpoint will be written").error);
+  threads_.Advance(seconds(1));
+  nodes_.at(3)->disk_thread.Hold(true);
+  nodes_.at(1)->shards[0]->Post(
+      [this] { At(1).DeleteTopics(kHome, {At(1).image(kHome)->FindTopic("t")->id}, seconds(5), [](const auto&) {}); });
+  Until([this] { return At(3).image(kHome)->FindTopic("t") == nullptr; });
+  network_.Stop(NodeId(3));
+  bool stopped = false;
+  At(3).Stop([&stopped] { stopped = true; });
+  threads_.Advance(milliseconds(100));
+  nodes_.at(3)->disk_thread.Hold(false);
+  Until([&stopped] { return stopped; });
+  nodes_.at(3)->broker.reset();
+}
+
 TEST_F(ClusterTest, TwoOfThreeGoneMakesItUnavailableAndNotWrong) {
   StartAll();
   ASSERT_FALSE(CreateTopic(1, "t", 1));

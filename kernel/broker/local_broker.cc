@@ -384,7 +384,7 @@ void LocalBroker::DropReplica(GroupId group) {
   environment_.control->Post([this, &target, group] {
     target.executor.Post([this, &target, group] {
       Partition* const partition = target.Find(group);
-      if (partition == nullptr) return;
+      if (partition == nullptr || partition->replica().closing()) return;  // it moved away, and then its topic went
       partition->Close([this, &target, group] {
         const log::GroupHandle handle = target.Find(group)->handle();
         target.partitions.erase(group);
@@ -420,17 +420,29 @@ void LocalBroker::Tick(ShardState& target) {
 void LocalBroker::CloseShard(ShardState& target, Task done) {
   target.executor.Post([this, &target, done = std::move(done)]() mutable {
     if (&target == &home()) EndProposals();
-    auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));
-    const auto one = [closed] {
-      if (--closed->first == 0) closed->second();
-    };
-    for (const auto& [group, partition] : target.partitions) partition->Close(one);
-    if (&target == &home() && metadata_) {
-      metadata_->Close(one);
-    } else {
-      one();
-    }
+    CloseAll(target, std::move(done));
   });
+}
+
+// Those that are being dropped end by themselves.
+void LocalBroker::CloseAll(ShardState& target, Task done) {
+  const bool dropping = std::any_of(target.partitions.begin(), target.partitions.end(),
+                                    [](const auto& p) { return p.second->replica().closing(); });
+  if (dropping) {
+    target.executor.Schedule(settings_.tick,
+                             [this, &target, done = std::move(done)]() mutable { CloseAll(target, std::move(done)); });
+    return;
+  }
+  auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));
+  const auto one = [closed] {
+    if (--closed->first == 0) closed->second();
+  };
+  for (const auto& [group, partition] : target.partitions) partition->Close(one);
+  if (&target == &home() && metadata_) {
+    metadata_->Close(one);
+  } else {
+    one();
+  }
 }
 
 void LocalBroker::Stop(Task done) {

@@ -257,6 +257,7 @@ class LocalBroker final : public Broker,
   void EndPartitions(const metadata::Topic& topic);
   void DropReplica(GroupId group);
   void CloseShard(ShardState& shard, Task done);
+  void CloseAll(ShardState& shard, Task done);
   void WaitReady(std::set<GroupId> groups, std::optional<Duration> timeout, Callback<Status> done);
   void GroupSettled(GroupId group, const Status& status);
   void CreateTopic(const NewTopic& topic, bool validate_only, std::chrono::milliseconds timeout,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernel/base/log.h"
+#include "kernel/base/mutation.h"
 #include "kernel/records/assign.h"
 #include "kernel/records/batch.h"
 #include "kernel/records/record.h"
@@ -133,9 +134,10 @@ void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks,
   const Offset base_offset = replica_.log_end_offset();
   // Shared by the two ways out: refused at once, or answered later.
   auto shared_done = std::make_shared<Callback<ProduceOutcome>>(std::move(done));
-  const auto wait = acks == Acks::kAll      ? replica::WaitFor::kCommitted
-                    : acks == Acks::kLeader ? replica::WaitFor::kDurable
-                                            : replica::WaitFor::kNothing;
+  const bool all = acks == Acks::kAll && !CHRONIK_MUTANT(acks_before_commit);
+  const auto wait = all                   ? replica::WaitFor::kCommitted
+                    : acks != Acks::kNone ? replica::WaitFor::kDurable
+                                          : replica::WaitFor::kNothing;
   // Known once Propose returned; the waiter runs later. Hardly ever needed, so hardly ever allocated.
   const bool beyond_majority = wait == replica::WaitFor::kCommitted && NeedsMoreThanMajority();
   const auto index = beyond_majority ? std::make_shared<LogIndex>() : nullptr;
@@ -181,7 +183,7 @@ void Partition::OnTicked() {
   LookWhoIsInSync();
   CutOff();
   replica_.AlignConfiguration(members_, {});
-  if (moving_ && replica_.IsSettled(members_)) events_.OnSettled(ref_);
+  if (moving_ && (replica_.IsSettled(members_) || CHRONIK_MUTANT(move_ends_before_it_is_done))) events_.OnSettled(ref_);
 }
 
 void Partition::SetMembers(std::vector<ReplicaId> members, bool moving) {
@@ -441,7 +443,7 @@ void Partition::Apply(const log::Entry& entry) {
   const auto batch = records::BatchView::Parse(entry.body);
   CHRONIK_CHECK(batch.ok()) << "entry " << entry.meta.index << " of group " << ref_.group
                             << " holds no batch: " << batch.error().message;
-  if (batch->has_producer_id()) {
+  if (batch->has_producer_id() && !CHRONIK_MUTANT(batches_of_other_leaders_are_unknown)) {
     producers_.AppendPending({batch->producer_id(), batch->producer_epoch(), batch->base_sequence(),
                               batch->last_sequence(), entry.meta.base_offset, batch->max_timestamp()});
   }

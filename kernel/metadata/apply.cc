@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/base/mutation.h"
 #include "kernel/metadata/image_editor.h"
 #include "kernel/metadata/topic_name.h"
 
@@ -53,7 +54,7 @@ Result<uint32_t> GenerationOf(const MetadataImage& image, const RegisterBroker& 
   const std::optional<uint32_t> retired = image.RetiredGeneration(c.node);
   if (!c.generation) {
     if (known == nullptr) return retired ? *retired + 1 : 1;
-    return same ? known->generation : known->generation + 1;
+    return same || CHRONIK_MUTANT(lost_disk_is_the_same_life) ? known->generation : known->generation + 1;
   }
   if (known == nullptr && retired) {
     return Refuse(ErrorCode::kReplacedBroker, "node " + std::to_string(c.node.value) +

@@ -27,6 +27,9 @@ constexpr Scenario kScenarios[] = {
     {"members", 5, 8, "membership partition isolation power-loss"},
     {"snapshots", 3, 8, "truncation process-kill power-loss isolation disk-slow"},
     {"damage", 3, 6, "bit-flip misdirected-write power-loss"},
+    {"brokers-network", 3, 8, "partition one-way isolation clog slow-link loss repetition transfer pause", true},
+    {"brokers-lose-disks", 3, 3, "disk-loss isolation partition process-kill", true},
+    {"brokers-move", 4, 6, "membership power-loss isolation partition pause", true},
 };
 
 constexpr Mutant kMutants[] = {
@@ -59,6 +62,10 @@ constexpr Mutant kMutants[] = {
     {"payload_checksum_ignored", "P39", "damage", 45},
     {"journal_freed_before_segments_are_synced", "P33", "alone", 15},
     {"suffix_stays_in_segments", "P29", "network", 15},
+    {"acks_before_commit", "acks=all is acks=1", "brokers-network", 20},
+    {"batches_of_other_leaders_are_unknown", "KIP-98", "brokers-network", 20},
+    {"lost_disk_is_the_same_life", "KIP-853", "brokers-lose-disks", 20},
+    {"move_ends_before_it_is_done", "KIP-455", "brokers-move", 20},
 };
 
 }  // namespace
@@ -73,6 +80,7 @@ RunOptions OptionsOf(std::string_view name) {
       std::find_if(std::begin(kScenarios), std::end(kScenarios), [&](const Scenario& s) { return s.name == name; });
   CHRONIK_CHECK(scenario != std::end(kScenarios)) << "no scenario is called " << name;
   RunOptions options;
+  options.brokers = scenario->brokers;
   options.nodes = scenario->nodes;
   options.faults = 0;
   std::istringstream in{std::string(scenario->faults)};

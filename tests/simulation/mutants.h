@@ -29,6 +29,7 @@ struct Scenario {
   size_t nodes;
   double per_second;  // faults
   std::string_view faults;
+  bool brokers = false;  // whole ones
 };
 std::span<const Scenario> Scenarios();
 RunOptions OptionsOf(std::string_view scenario);
