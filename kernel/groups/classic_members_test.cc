@@ -152,6 +152,14 @@ TEST(Move, KeepsMembersAndForcesNoRebalance) {
   EXPECT_EQ(StateOf(c), "Empty");
 }
 
+TEST(Move, MissesWhoStaysSilentAfterwards) {
+  TestCoordinator c;
+  MakeStable(c, {JoinOf("")});
+  c.Fail();
+  c.Advance(10s);
+  EXPECT_EQ(StateOf(c), "Empty");
+}
+
 TEST(Move, AnswersWhoWaits) {
   TestCoordinator c;
   const uint64_t join = c.Send(JoinOf(""));
