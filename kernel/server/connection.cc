@@ -19,6 +19,9 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t kLengthBytes = 4;
 constexpr uint32_t kShortestRequest = 8;  // api key, version, correlation id
+// A slice keeps its whole block alive, and a record batch stays in memory for long: what is smaller gets bytes of its
+// own.
+constexpr size_t kSliceBytesMin = kReadAheadBytes / 4;
 constexpr auto kTimerStep = std::chrono::seconds(5);
 constexpr auto kMemoryRetry = std::chrono::milliseconds(20);
 
@@ -92,6 +95,7 @@ void Connection::Grow(size_t bytes) {
   Bytes bigger = Bytes::Allocate(bytes, &fresh);
   if (present > 0) std::memcpy(fresh, block_.data() + begin_, present);
   block_ = std::move(bigger);
+  block_shared_ = false;
   begin_ = 0;
   end_ = present;
   Uncharge(block_charged_);
@@ -158,11 +162,17 @@ bool Connection::TakeFrames() {
     begin_ = start + size;
     // The broker patches record batches in place, so a request's bytes must be its own: they are, as slices do not
     // overlap.
-    Dispatch(block_.Slice(start, size));
+    if (size < kSliceBytesMin) {
+      Dispatch(Bytes::Copy({block_.data() + start, size}));
+    } else {
+      block_shared_ = true;
+      Dispatch(block_.Slice(start, size));
+    }
   }
   if (begin_ == end_ && !closed_ && !reading_) {
-    // The block now belongs to the requests. (While a read is under way the socket still writes into its free part.)
-    block_ = Bytes();
+    // The block now belongs to the requests, unless it has only been copied from. (While a read is under way the socket
+    // still writes into its free part.)
+    if (std::exchange(block_shared_, false) || block_charged_ > 0) block_ = Bytes();
     begin_ = end_ = 0;
     Uncharge(std::exchange(block_charged_, 0));
   }

@@ -70,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t begin_ = 0;
   size_t end_ = 0;
   size_t block_charged_ = 0;
+  bool block_shared_ = false;  // requests have slices of it
   // When the half request in the block last made progress, and how much of it was there then.
   std::chrono::steady_clock::time_point half_since_;
   size_t half_then_ = 0;

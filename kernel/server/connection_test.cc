@@ -3,6 +3,7 @@
 // misbehaves; whatever one peer does, the others are served. Method: raw sockets against a real server; requests are
 // held by the test, so that it decides what finishes first.
 #include <gmock/gmock.h>
+#include <malloc.h>
 #include <poll.h>
 
 #include <thread>
@@ -56,6 +57,23 @@ TEST_F(ConnectionTest, ARequestMayArriveInAnyPieces) {
   EXPECT_EQ(client.Read(), "12345678");
   EXPECT_EQ(client.Read(), big);
   EXPECT_EQ(client.Read(), "87654321");
+}
+
+// A log keeps record batches in memory for long. (A sanitizer has an allocator of its own: then this sees nothing.)
+TEST_F(ConnectionTest, ASmallRequestThatIsKeptCostsItsOwnBytesAndNotAWholeBlock) {
+  constexpr size_t kRequests = 1000;
+  Limits limits;
+  limits.requests_in_flight_max = kRequests;
+  Start(limits);
+  const Client client(port_);
+  const std::string text(200, 'x');
+  const size_t before = ::mallinfo2().uordblks;
+  for (size_t i = 1; i <= kRequests; ++i) {
+    ASSERT_TRUE(client.Ask(text));
+    ASSERT_TRUE(requests_.Came(i));  // so that each is read by itself
+  }
+  EXPECT_LT(::mallinfo2().uordblks - before, kRequests * 2048);
+  for (size_t i = 0; i < kRequests; ++i) Answer(i, "-");
 }
 
 TEST_F(ConnectionTest, NoMoreRequestsAreInFlightThanTheLimit) {
