@@ -292,6 +292,28 @@ TEST_F(ClusterTest, TwoOfThreeGoneMakesItUnavailableAndNotWrong) {
   Until([&] { return Leader(leader, "t", 0) != 0 && !Produce(Leader(leader, "t", 0), partition, "again").error; });
 }
 
+TEST_F(ClusterTest, OnlyALeaderThatIsProvenToBeOneRefusesASequenceForGood) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 1));
+  const PartitionRef ref = Ref(1, "t", 0);
+  const uint64_t leader = Leader(1, "t", 0);
+  records::BatchOptions of_producer;
+  of_producer.producer_id = ProducerId(77);
+  of_producer.producer_epoch = 0;
+  of_producer.base_sequence = 0;
+  ASSERT_FALSE(Produce(leader, ref, "first", seconds(30), of_producer).error);
+  of_producer.base_sequence = 5;
+  EXPECT_EQ(Produce(leader, ref, "gap", seconds(30), of_producer).error->code, ErrorCode::kOutOfOrderSequence);
+  for (uint64_t other = 1; other <= 3; ++other) {
+    if (other != leader) network_.Cut(NodeId(leader), NodeId(other));
+  }
+  EXPECT_EQ(Produce(leader, ref, "gap", seconds(30), of_producer).error->code, ErrorCode::kNotLeader)
+      << "its successor may have what is missing";
+  for (uint64_t other = 1; other <= 3; ++other) {
+    if (other != leader) network_.Heal(NodeId(leader), NodeId(other));
+  }
+}
+
 // --- log start
 
 TEST_F(ClusterTest, ANodeThatWasAwayWhileRecordsWereDeletedPullsASnapshotAndGoesOn) {

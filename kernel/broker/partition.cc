@@ -104,7 +104,7 @@ void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<Pr
   if (info->has_producer_id()) {
     const auto check =
         producers_.Check(info->producer_id, info->producer_epoch, info->base_sequence, info->last_sequence);
-    if (!check.ok()) return done(Refusal(check.error()));
+    if (!check.ok()) return RefuseSequence(check.error(), std::move(done));
     if (check->verdict == records::SequenceVerdict::kDuplicateCommitted) return done(Accepted(check->base_offset, -1));
     if (check->verdict == records::SequenceVerdict::kDuplicatePending) {
       // Its first copy may still be lost: it is answered together with it, and never appended again.
@@ -115,6 +115,14 @@ void Partition::Produce(Bytes records, Acks acks, bool zstd_allowed, Callback<Pr
     }
   }
   Append(std::move(records), *info, acks, std::move(done));
+}
+
+// Producers take these errors for final. A leader that was deposed and does not know it misses what the producer sent
+// to its successor, so it says so only once it is proven to lead.
+void Partition::RefuseSequence(Error error, Callback<ProduceOutcome> done) {
+  replica_.ReadBarrier([this, error = std::move(error), done = std::move(done)](const Status& leads) mutable {
+    done(Refusal(leads.ok() ? std::move(error) : Error{ErrorCode::kNotLeader, "this broker was deposed"}));
+  });
 }
 
 void Partition::Append(Bytes records, const records::BatchInfo& info, Acks acks, Callback<ProduceOutcome> done) {

@@ -118,6 +118,7 @@ class Partition final : public replica::StateMachine {
 
   void Append(Bytes records, const records::BatchInfo& info, Acks acks, Callback<ProduceOutcome> done);
   ProduceOutcome Refusal(Error error) const;
+  void RefuseSequence(Error error, Callback<ProduceOutcome> done);
   ProduceOutcome Accepted(Offset base_offset, int64_t log_append_time_ms) const;
   Status CheckEpoch(int32_t current_leader_epoch) const;
   Status CheckReadable(int32_t current_leader_epoch, bool as_follower = false) const;

@@ -156,8 +156,9 @@ class ClusterTest : public testing::Test {
     return At(at).leader(ShardId(0), Ref(at, topic, partition).group).leader.value;
   }
   ProduceOutcome Produce(uint64_t at, const PartitionRef& partition, const std::string& value,
-                         std::chrono::milliseconds timeout = std::chrono::seconds(30)) {
-    records::BatchBuilder builder;
+                         std::chrono::milliseconds timeout = std::chrono::seconds(30),
+                         records::BatchOptions options = {}) {
+    records::BatchBuilder builder(options);
     builder.Add(nodes_.at(at)->shards[0]->WallNow(), std::nullopt, AsBytes(value));
     ProduceRequest request;
     request.items.push_back({partition, builder.Build()});

@@ -234,8 +234,7 @@ TEST(Faults, PausesBetweenAttemptsGrowAndDiffer) {
   for (size_t i = 1; i < 13; ++i) pauses.push_back((arrivals[i] - arrivals[i - 1]) / std::chrono::microseconds(1));
   EXPECT_GT(pauses[6] + pauses[7] + pauses[8], 2 * (pauses[0] + pauses[1] + pauses[2])) << "TR-4: pauses grow";
   // Six, as three may well come out alike.
-  const auto [shortest, longest] =
-      std::minmax({pauses[6], pauses[7], pauses[8], pauses[9], pauses[10], pauses[11]});
+  const auto [shortest, longest] = std::minmax({pauses[6], pauses[7], pauses[8], pauses[9], pauses[10], pauses[11]});
   EXPECT_GT(longest - shortest, longest / 100) << "TR-4: pauses are jittered";
 }
 

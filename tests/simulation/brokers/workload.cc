@@ -305,10 +305,9 @@ void Workload::OnProduced(const std::shared_ptr<Producer>& producer, const std::
   const bool lives = producer->topic->state == State::kLives;
   if (outcome && lives) {
     const ErrorCode code = outcome->error->code;
-    // All before it were acknowledged, and at most four behind it are under way: its place must be known, but to a
-    // leader that was deposed before that and has not heard of it.
-    const bool sequence = (code == ErrorCode::kOutOfOrderSequence || code == ErrorCode::kDuplicateSequence) &&
-                          outcome->leader.epoch >= producer->epoch;
+    // All before it were acknowledged, and at most four behind it are under way: its place must be known. A leader that
+    // was deposed before that and has not heard of it does not say that it is not.
+    const bool sequence = code == ErrorCode::kOutOfOrderSequence || code == ErrorCode::kDuplicateSequence;
     if ((first && sequence) || code == ErrorCode::kInvalidProducerEpoch || code == ErrorCode::kUnknownProducer)
       c_.Violate("producer " + std::to_string(producer->number) + " in group " + std::to_string(producer->group.value) +
                  ": " + outcome->error->message);
