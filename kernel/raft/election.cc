@@ -129,7 +129,7 @@ void Impl::CheckQuorum() {
   for (Progress& peer : peers_) {
     // Whatever was sent to a silent follower is lost: begin again where it surely is, one message at a time.
     if (!peer.recently_active && peer.replicating()) peer.BecomeProbe();
-    peer.recently_active = false;
+    peer.was_active = std::exchange(peer.recently_active, false);
     peer.inflight().ReleaseMemory();
   }
   catch_up_mark_ = log_.last_index();

@@ -446,5 +446,25 @@ TEST(Ticks, ALeaderWhoseFollowersKnowEverythingBeatsLessOften) {
   EXPECT_EQ(leader.group.ticks_between_beats(), 2u) << "node 3 may have lost what it was sent";
 }
 
+// Whoever looks at every so many ticks must not be in step with the check of the quorum, and see nobody for ever.
+TEST(Ticks, AFollowerThatAnswersIsSeenAtEveryTick) {
+  Options options;
+  options.election_ticks = 12;
+  options.heartbeat_ticks = 3;
+  Single leader(3, options);
+  leader.Lead();
+  leader.Done();
+  leader.Accept(2, 1);
+  const auto active = [&](size_t i) { return leader.group.peers()[i].recently_active; };
+  int silent = 0;
+  for (int i = 0; i < 60; ++i) {
+    leader.Go(Tick{});
+    if (!leader.Now<HeartbeatRequest>().empty()) leader.From(2, 1, HeartbeatResponse{});
+    EXPECT_TRUE(active(0)) << "tick " << i;
+    silent += active(1) ? 0 : 1;
+  }
+  EXPECT_GE(silent, 60 - 2 * 12) << "node 3 never answered";
+}
+
 }  // namespace
 }  // namespace chronik::raft

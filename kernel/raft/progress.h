@@ -84,6 +84,7 @@ class Progress {
   const Inflight& inflight() const { return inflight_; }
 
   bool recently_active = false;      // heard of since the last check of the quorum
+  bool was_active = false;           // in the period before that
   bool accepted_since_beat = false;  // an answer came since the last heartbeat's: nothing seems lost
   LogIndex told_commit;              // the commit index the follower was told last
   uint64_t read_round = 0;           // the newest round of read barriers it answered

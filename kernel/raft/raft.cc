@@ -254,7 +254,7 @@ std::vector<PeerStatus> RaftGroup::peers() const {
   std::vector<PeerStatus> out;
   out.reserve(impl_->peers_.size());
   for (const Progress& peer : impl_->peers_) {
-    out.push_back({peer.peer(), peer.match(), peer.next(), peer.recently_active, peer.learner()});
+    out.push_back({peer.peer(), peer.match(), peer.next(), peer.recently_active || peer.was_active, peer.learner()});
   }
   return out;
 }

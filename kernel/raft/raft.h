@@ -212,7 +212,7 @@ struct PeerStatus {
   ReplicaId peer;
   LogIndex match;
   LogIndex next;
-  bool recently_active = false;
+  bool recently_active = false;  // heard of within the last election timeout; after two, surely not
   bool learner = false;
 };
 

@@ -182,7 +182,8 @@ class OneNode(CtlTest):
             self.ok("--data-dir", node.data_dir, "log", "verify")  # and what the journal had is in segments
             damaged = 0
             for path in (node.data_dir / "log_store").rglob("*"):
-                content = path.read_bytes() if path.is_file() else b""
+                # What may still stand in the journal, too, would stop recovery before anything is looked at.
+                content = path.read_bytes() if path.is_file() and "journal" not in path.parts else b""
                 if b"to be damaged, 7" in content:
                     path.write_bytes(content.replace(b"to be damaged, 7", b"to be damagee, 7"))
                     damaged += 1
