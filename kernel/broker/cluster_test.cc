@@ -149,7 +149,7 @@ TEST_F(ClusterTest, EveryNodeKnowsWhoIsInSync) {
   Stop(gone);
   threads_.Advance(seconds(1));
   EXPECT_EQ(At(left).in_sync(kHome, partition.group).size(), 3u) << "it was there a moment ago";
-  threads_.Advance(seconds(2));
+  threads_.Advance(seconds(5));  // two election timeouts until it counts as silent, two seconds of patience
   EXPECT_EQ(At(left).in_sync(kHome, partition.group).size(), 2u);
   EXPECT_FALSE(Produce(leader, partition, "two are enough").error);
   Start(gone);

@@ -70,7 +70,10 @@ void LocalBroker::Drain() {
     CHRONIK_LOG(kWarn) << plan.waiting << " partitions of leaving brokers wait for a broker that can take them";
   const auto nothing = [](const Result<metadata::Effect>&) {};  // the next plan sees what came of it
   for (const metadata::ReassignPartitions& move : plan.moves) ProposeMetadata(move, kDrainEvery, nothing);
-  for (const NodeId node : plan.empty) ProposeMetadata(metadata::RetireBroker{node}, kDrainEvery, nothing);
+  // Who is told that it may go takes its vote along: not before the metadata's voters are others.
+  for (const NodeId node : plan.empty) {
+    if (!metadata_->NeedsVoter(node)) ProposeMetadata(metadata::RetireBroker{node}, kDrainEvery, nothing);
+  }
   drain_timer_ = home().executor.Schedule(kDrainEvery, [this] {
     drain_timer_ = 0;
     Drain();

@@ -41,6 +41,15 @@ void MetadataGroup::AlignMembers() {
   replica_.AlignConfiguration(voters, learners);
 }
 
+bool MetadataGroup::NeedsVoter(NodeId node) const {
+  if (!replica_.is_ready()) return true;
+  const raft::RaftGroup& raft = *replica_.raft();
+  const raft::Configuration& now = raft.configuration();
+  if (now.phase != raft::ConfigurationPhase::kStable || raft.configurations().newest_index() > raft.commit_index())
+    return true;
+  return std::any_of(now.voters.begin(), now.voters.end(), [node](ReplicaId voter) { return voter.node() == node; });
+}
+
 Result<raft::EntryId> MetadataGroup::Propose(Bytes command) {
   replica::Proposal proposal;
   proposal.kind = raft::EntryKind::kCommand;

@@ -47,6 +47,8 @@ class MetadataGroup final : public replica::StateMachine {
   Status Start() { return replica_.Start(); }
   // The leader sees to it that the voters that the metadata names vote, and every other broker learns.
   void AlignMembers();
+  // Whether what this group is to decide may need that node: it votes, or is not known to do so no more.
+  bool NeedsVoter(NodeId node) const;
   log::GroupHandle handle() const { return replica_.handle(); }
   bool is_ready() const { return replica_.is_ready(); }
   const metadata::ImagePtr& image() const { return image_; }

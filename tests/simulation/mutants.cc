@@ -45,7 +45,7 @@ constexpr Mutant kMutants[] = {
     {"answer_waits_for_no_write", "P8", "everything", 10},
     {"commits_what_was_not_compared", "P10", "network", 15},
     {"heartbeat_commits_beyond_match", "P26", "network", 15},
-    {"stale_term_is_accepted", "paper 5.1", "delays", 20},
+    {"stale_term_is_accepted", "paper 5.1", "delays", 60},
     {"configuration_not_rolled_back", "P28", "members", 20},
     {"joint_needs_one_majority", "P20", "members", 20},
     {"change_without_joint", "P20", "members", 20},

@@ -20,6 +20,7 @@ DEFINE_uint64(nodes, 0, "nodes of a cluster, up to 8; 0: each seed has its own, 
 DEFINE_uint64(groups, 2, "Raft groups; not with --cluster");
 DEFINE_uint64(seconds, 15, "simulated seconds with faults, of each run");
 DEFINE_string(faults, "", "only these kinds, comma-separated (default: all)");
+DEFINE_uint64(fault_period_us, 250'000, "simulated time between two faults, those that --faults leaves out included");
 DEFINE_uint64(trace, 0, "with --seed: print the last so many lines of its trace");
 DEFINE_bool(minimise, true, "look for a smaller run that fails, once one has failed");
 
@@ -116,6 +117,7 @@ int main(int argc, char** argv) {
   options.nodes = std::min<uint64_t>(FLAGS_nodes, chronik::sim::SimNetwork::kSlotsMax);
   options.groups = std::max<uint64_t>(1, FLAGS_groups);
   options.safety = std::chrono::seconds(FLAGS_seconds);
+  options.fault_period = std::chrono::microseconds(std::max<uint64_t>(1, FLAGS_fault_period_us));
   if (!chronik::sim::ParseFaults(FLAGS_faults, &options.faults)) return 2;
   if (FLAGS_trace == 0) chronik::SetLogSink([](chronik::LogLevel, const char*, int, std::string_view) {});
   return FLAGS_seed != 0 ? chronik::sim::OneSeed(options) : chronik::sim::ManySeeds(options);

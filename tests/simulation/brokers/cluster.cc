@@ -40,7 +40,7 @@ void Cluster::Boot(size_t slot) {
   Slot& s = slots_[slot];
   s.restart_due = false;
   scheduler_.Note("boot", {slot, ++boots_});
-  s.node = std::make_unique<Node>(context_, *s.disk, slot, boots_);
+  s.node = std::make_unique<Node>(context_, *s.disk, slot, boots_, s.joins_only);
   s.node->Start();
 }
 
@@ -67,11 +67,16 @@ void Cluster::Kill(size_t slot, Loss loss, Duration down) {
 
 bool Cluster::LoseDisk(size_t slot) {
   if (!Settled()) return false;
-  Renew(slot);
+  Wipe(slot);
   return true;
 }
 
 void Cluster::Renew(size_t slot) {
+  slots_[slot].joins_only = true;
+  Wipe(slot);
+}
+
+void Cluster::Wipe(size_t slot) {
   scheduler_.Note("wipe", {slot});
   Kill(slot, Loss::kPower, milliseconds(500));
   slots_[slot].disk->Wipe();

@@ -59,9 +59,11 @@ class Cluster {
     std::unique_ptr<SimDisk> disk;
     std::unique_ptr<Node> node;
     bool restart_due = false;
+    bool joins_only = false;
   };
 
   void Boot(size_t slot);
+  void Wipe(size_t slot);
   void OnFatal(size_t slot, uint64_t boot, const Error& why);
   void CheckImages();
   std::string WhyNotSettled();

@@ -24,12 +24,13 @@ PluginOptions StoreOptions() {
 
 }  // namespace
 
-Node::Node(const NodeContext& context, SimDisk& disk, size_t slot, uint64_t boot)
+Node::Node(const NodeContext& context, SimDisk& disk, size_t slot, uint64_t boot, bool joins_only)
     : context_(context),
       disk_(disk),
       slot_(slot),
       id_(slot + 1),
       boot_(boot),
+      joins_only_(joins_only),
       process_(context.scheduler, "broker" + std::to_string(slot + 1)),
       control_(process_, "control"),
       endpoint_(context.network, process_, slot, id_) {
@@ -78,12 +79,15 @@ broker::Settings Node::MakeSettings() const {
   broker::Settings settings;
   settings.node_id = id_;
   settings.port = static_cast<uint16_t>(9000 + id_.value);
-  settings.founders = context_.founders;
-  settings.founders.push_back(id_);
-  std::sort(settings.founders.begin(), settings.founders.end());
-  settings.founders.erase(std::unique(settings.founders.begin(), settings.founders.end()), settings.founders.end());
+  settings.by_discovery = joins_only_;
+  if (!joins_only_) {
+    settings.founders = context_.founders;
+    settings.founders.push_back(id_);
+    std::sort(settings.founders.begin(), settings.founders.end());
+    settings.founders.erase(std::unique(settings.founders.begin(), settings.founders.end()), settings.founders.end());
+  }
   settings.rpc_address = LinkNetwork::AddressOf(slot_);
-  for (size_t slot = 0; slot < context_.founders.size(); ++slot) {
+  for (size_t slot = 0; slot < (joins_only_ ? context_.nodes : context_.founders.size()); ++slot) {
     if (slot != slot_) settings.peer_addresses[NodeId(slot + 1)] = LinkNetwork::AddressOf(slot);
   }
   settings.fetch_from_followers = context_.fetch_from_followers;

@@ -33,8 +33,8 @@ struct NodeContext {
 
 class Node {
  public:
-  // `boot` counts processes.
-  Node(const NodeContext& context, SimDisk& disk, size_t slot, uint64_t boot);
+  // `boot` counts processes. `joins_only`: its operator knows that the cluster exists.
+  Node(const NodeContext& context, SimDisk& disk, size_t slot, uint64_t boot, bool joins_only);
   ~Node();
 
   void Start();
@@ -69,6 +69,7 @@ class Node {
   const size_t slot_;
   const NodeId id_;
   const uint64_t boot_;
+  const bool joins_only_;
   Process process_;
   SimExecutor control_;
   std::vector<std::unique_ptr<SimExecutor>> shards_;
