@@ -68,6 +68,10 @@ class FakeBroker final : public broker::Broker {
   void DeleteTopics(ShardId, std::vector<TopicId>, std::chrono::milliseconds, broker::Callback<Outcomes>) override {}
   void CreatePartitions(ShardId, std::vector<broker::NewPartitions>, bool, std::chrono::milliseconds,
                         broker::Callback<Outcomes>) override {}
+  std::optional<broker::PartitionRef> CoordinatorOf(ShardId, const std::string&) const override { return {}; }
+  void PrepareGroups(ShardId, broker::Callback<Status>) override {}
+  void ListGroups(ShardId, groups::ListGroups, broker::Callback<groups::ListGroupsReply>) override {}
+  void AskGroup(ShardId, const std::string&, groups::Request, broker::Callback<groups::Response>) override {}
   void AllocateProducerId(ShardId, broker::Callback<Result<broker::NewProducerId>>) override {}
 
   std::set<NodeId> alive;

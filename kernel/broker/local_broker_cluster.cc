@@ -254,6 +254,11 @@ bool LocalBroker::IsAlive(ShardId here, NodeId node) const {
 }
 
 void LocalBroker::OnLeader(const PartitionRef& partition, LeaderInfo leader) {
+  if (leader.leader != settings_.node_id) {
+    ShardState& here = map_.of(partition.group);
+    const auto host = here.group_hosts.find(partition.group);
+    if (host != here.group_hosts.end()) host->second->OnLeadershipLost();
+  }
   home().executor.Post([this, group = partition.group, leader] {
     SetLeader(group, leader, true);
     if (leader.leader == settings_.node_id) {
