@@ -193,6 +193,47 @@ TEST_F(GroupsTest, AGroupIsListedDescribedAndDeletedOnceItIsEmpty) {
   EXPECT_TRUE(Reply(protocol::ListGroupsRequest{}, 5).groups.empty());
 }
 
+TEST_F(GroupsTest, AMemberOfAConsumerGroupIsAssignedByTheBroker) {
+  ASSERT_EQ(Find("c").error_code, 0);
+  const metadata::TopicPtr topic = broker_->image().FindTopic("t");
+  protocol::ConsumerGroupHeartbeatRequest beat;
+  beat.group_id = "c";
+  beat.member_id = "m";
+  beat.rebalance_timeout_ms = kSessionMs;
+  beat.subscribed_topic_names = {"t"};
+  beat.topic_partitions.emplace();
+  const auto joined = Reply(beat, 1);
+  ASSERT_EQ(joined.error_code, 0) << joined.error_message.value_or("");
+  EXPECT_GT(joined.member_epoch, 0);
+  EXPECT_GT(joined.heartbeat_interval_ms, 0);
+  ASSERT_TRUE(joined.assignment.has_value());
+  ASSERT_EQ(joined.assignment->topic_partitions.size(), 1u);
+  EXPECT_EQ(joined.assignment->topic_partitions[0].topic_id, topic->id);
+  EXPECT_EQ(joined.assignment->topic_partitions[0].partitions, (std::vector<int32_t>{0, 1}));
+
+  RestartBroker();
+  protocol::ConsumerGroupHeartbeatRequest lives;
+  lives.group_id = "c";
+  lives.member_id = "m";
+  lives.member_epoch = joined.member_epoch;
+  EXPECT_EQ(Reply(lives, 1).error_code, 0);
+  lives.member_epoch = joined.member_epoch + 1;
+  EXPECT_EQ(Reply(lives, 1).error_code, Code(KafkaError::kFencedMemberEpoch));
+
+  protocol::ConsumerGroupDescribeRequest describe;
+  describe.group_ids = {"c", "missing"};
+  const auto described = Reply(describe, 1);
+  ASSERT_EQ(described.groups.size(), 2u);
+  EXPECT_EQ(described.groups[0].group_state, "Stable");
+  ASSERT_EQ(described.groups[0].members.size(), 1u);
+  EXPECT_EQ(described.groups[0].members[0].client_id, "test");
+  EXPECT_EQ(described.groups[0].members[0].member_type, 1);
+  ASSERT_EQ(described.groups[0].members[0].assignment.topic_partitions.size(), 1u);
+  EXPECT_EQ(described.groups[0].members[0].assignment.topic_partitions[0].topic_name, "t");
+  EXPECT_EQ(described.groups[1].error_code, Code(KafkaError::kGroupIdNotFound));
+  EXPECT_EQ(Reply(protocol::ListGroupsRequest{}, 5).groups.at(0).group_type, "consumer");
+}
+
 TEST_F(GroupsTest, AMemberThatFallsSilentIsGoneAfterItsSession) {
   const auto member = JoinAlone();
   broker_->threads.Advance(std::chrono::milliseconds(kSessionMs) - seconds(1));

@@ -43,6 +43,8 @@ constexpr std::array kApis = {
     ApiEntry{46, "ListPartitionReassignments", 0, 0, &HandleListPartitionReassignments},
     ApiEntry{47, "OffsetDelete", 0, 0, &HandleOffsetDelete},
     ApiEntry{60, "DescribeCluster", 0, 2, &HandleDescribeCluster},
+    ApiEntry{68, "ConsumerGroupHeartbeat", 0, 1, &HandleConsumerGroupHeartbeat},
+    ApiEntry{69, "ConsumerGroupDescribe", 0, 1, &HandleConsumerGroupDescribe},
 };
 static_assert(std::ranges::is_sorted(kApis, {}, &ApiEntry::key));
 

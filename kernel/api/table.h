@@ -37,6 +37,8 @@ void HandleOffsetDelete(CallPtr call);
 void HandleDescribeGroups(CallPtr call);
 void HandleListGroups(CallPtr call);
 void HandleDeleteGroups(CallPtr call);
+void HandleConsumerGroupHeartbeat(CallPtr call);
+void HandleConsumerGroupDescribe(CallPtr call);
 void HandleJoinGroup(CallPtr call);
 void HandleHeartbeat(CallPtr call);
 void HandleLeaveGroup(CallPtr call);
