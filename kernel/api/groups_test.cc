@@ -67,7 +67,8 @@ class GroupsTest : public ApiTest {
     request.member_id = member.member_id;
     return Reply(request, 4).error_code;
   }
-  int16_t Commit(const protocol::JoinGroupResponse& member, const std::string& topic, int64_t offset) {
+  static protocol::OffsetCommitRequest ToCommit(const protocol::JoinGroupResponse& member, const std::string& topic,
+                                                int64_t offset) {
     protocol::OffsetCommitRequest request;
     request.group_id = "g";
     request.generation_id_or_member_epoch = member.generation_id;
@@ -75,7 +76,10 @@ class GroupsTest : public ApiTest {
     auto& t = request.topics.emplace_back();
     t.name = topic;
     t.partitions.push_back({1, offset, -1, "note"});
-    const auto response = Reply(request, 9);
+    return request;
+  }
+  int16_t Commit(const protocol::JoinGroupResponse& member, const std::string& topic, int64_t offset) {
+    const auto response = Reply(ToCommit(member, topic, offset), 9);
     return response.topics.at(0).partitions.at(0).error_code;
   }
   // Of t-1, asked in a version of each form.
@@ -240,6 +244,32 @@ TEST_F(GroupsTest, AMemberThatFallsSilentIsGoneAfterItsSession) {
   EXPECT_EQ(Beat(member), 0);
   broker_->threads.Advance(std::chrono::milliseconds(kSessionMs) + seconds(1));
   EXPECT_EQ(Beat(member), Code(KafkaError::kUnknownMemberId));
+}
+
+TEST_F(GroupsTest, ACommitIsAnsweredOnceItIsOnDisk) {
+  const auto member = JoinAlone();
+  broker_->disk_thread.Hold(true);
+  const auto committing = Ask(ToCommit(member, "t", 7), 9);
+  EXPECT_FALSE(committing.answered());
+  broker_->disk_thread.Hold(false);
+  broker_->threads.Run();
+  EXPECT_EQ(committing.Get().topics.at(0).partitions.at(0).error_code, 0);
+}
+
+// The coordinator is ahead of its log then: it begins again from what the log holds.
+TEST_F(GroupsTest, WhatTheDiskDoesNotTakeIsNotCommitted) {
+  const auto member = JoinAlone();
+  EXPECT_EQ(Commit(member, "t", 7), 0);
+  broker_->disk.FailWith(CHR_E_NO_SPACE);
+  const int16_t failed = Commit(member, "t", 8);
+  EXPECT_TRUE(failed == Code(KafkaError::kNotCoordinator) || failed == Code(KafkaError::kCoordinatorNotAvailable))
+      << failed;
+  broker_->disk.FailWith(CHR_OK);
+  broker_->threads.Advance(seconds(5));
+  EXPECT_EQ(Beat(member), 0);
+  EXPECT_EQ(Committed(), (std::vector<int64_t>{7, 7, 7, 7}));
+  EXPECT_EQ(Commit(member, "t", 9), 0);
+  EXPECT_EQ(Committed(), (std::vector<int64_t>{9, 9, 9, 9}));
 }
 
 TEST_F(GroupsTest, TheOffsetsOfADeletedTopicGo) {

@@ -100,6 +100,16 @@ class OneNode(unittest.TestCase):
             self.assertEqual(len(member.seen), 80, "nothing is seen twice")
             member.leave()
 
+    def test_a_stop_does_not_wait_for_members_that_wait(self):
+        with Chronikd(config='[groups]\ninitial_rebalance_delay = "60s"\n[broker]\nshutdown_timeout = "60s"\n') as broker:
+            create_topic(broker.address)
+            member = Member(broker.address)
+            admin = kafka.KafkaAdminClient(bootstrap_servers=broker.address)
+            wait_until(lambda: [g.state for g in admin.describe_consumer_groups(["g"])] == ["PreparingRebalance"], 20, "it joins")
+            admin.close()
+            self.assertEqual(broker.terminate(within=20), 0)
+            member.stopping = True
+
     def test_kafka_python_commits_and_goes_on_from_there(self):
         with Chronikd(config=CONFIG) as broker:
             create_topic(broker.address)
