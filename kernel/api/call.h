@@ -30,10 +30,11 @@ class Call {
  public:
   using AnswerSink = UniqueFunction<void(Answer)>;
 
-  Call(Services& services_used, ShardId on_shard, Bytes frame, AnswerSink sink)
+  Call(Services& services_used, ShardId on_shard, Bytes frame, AnswerSink sink, std::string from = {})
       : services(services_used),
         broker(services_used.broker),
         shard(on_shard),
+        peer(std::move(from)),
         reader(std::move(frame)),
         sink_(std::move(sink)) {}
   ~Call() {
@@ -45,6 +46,7 @@ class Call {
   Services& services;
   broker::Broker& broker;
   const ShardId shard;
+  const std::string peer;  // the client's address and port
   protocol::RequestHeader header;
   protocol::Reader reader;
 

@@ -138,15 +138,19 @@ TEST_F(ClusterTest, TransactionalIdsAreRefusedForGood) {
   EXPECT_EQ(response.producer_id, -1);
 }
 
-TEST_F(ClusterTest, AGroupHasNoCoordinatorYetAndItsClientsKeepTrying) {
+TEST_F(ClusterTest, EveryGroupHasACoordinator) {
   protocol::FindCoordinatorRequest request;
   request.key = "group";
-  EXPECT_EQ(Reply(request, 0).error_code, Code(KafkaError::kCoordinatorNotAvailable));
-  request.coordinator_keys = {"a", "b"};
+  const auto one = Reply(request, 0);
+  EXPECT_EQ(one.error_code, 0);
+  EXPECT_EQ(one.node_id, 1);
+  EXPECT_EQ(one.port, 9092);
+  request.coordinator_keys = {"a", "b", ""};
   const auto response = Reply(request, 4);
-  ASSERT_EQ(response.coordinators.size(), 2u);
+  ASSERT_EQ(response.coordinators.size(), 3u);
   EXPECT_EQ(response.coordinators[1].key, "b");
-  EXPECT_EQ(response.coordinators[1].error_code, Code(KafkaError::kCoordinatorNotAvailable));
+  EXPECT_EQ(response.coordinators[1].error_code, 0);
+  EXPECT_EQ(response.coordinators[2].error_code, Code(KafkaError::kInvalidGroupId));
 }
 
 TEST_F(ClusterTest, ATransactionalIdIsToldAtOnceThatThereAreNoTransactions) {
@@ -165,17 +169,18 @@ std::vector<std::string>& Logged() {
   return lines;
 }
 
-TEST_F(ClusterTest, WhoAsksForACoordinatorIsLoggedOnceAMinute) {
+TEST_F(ClusterTest, WhoAsksForACoordinatorInVainIsLoggedOnceAMinute) {
   SetLogLevel(LogLevel::kWarn);
   SetLogSink([](LogLevel, const char*, int, std::string_view text) { Logged().emplace_back(text); });
   protocol::FindCoordinatorRequest request;
   request.key = "first\n";
-  for (int i = 0; i < 100; ++i) Reply(request, 0);
+  request.key_type = 1;
+  for (int i = 0; i < 100; ++i) Reply(request, 1);
   EXPECT_THAT(Logged(),
-              testing::ElementsAre(testing::HasSubstr("'first?': this version of chronik has no consumer groups")));
+              testing::ElementsAre(testing::HasSubstr("'first?': this version of chronik has no transactions")));
   broker_->threads.Advance(std::chrono::minutes(1));
   request.key = "second";
-  Reply(request, 0);
+  Reply(request, 1);
   SetLogSink(nullptr);
   SetLogLevel(LogLevel::kError);
   EXPECT_THAT(Logged(), testing::ElementsAre(testing::_, testing::HasSubstr("'second'")));

@@ -11,6 +11,7 @@
 #include "kernel/api/errors.h"
 #include "kernel/api/table.h"
 #include "kernel/metadata/topic_config.h"
+#include "kernel/metadata/topic_name.h"
 
 namespace chronik::api {
 namespace {
@@ -64,6 +65,8 @@ void HandleCreateTopics(CallPtr call) {
     auto& out = response.topics.emplace_back();
     out.name = topic.name;
     auto assignment = Assignment(topic);
+    if (metadata::IsInternalTopic(topic.name))  // made by the broker, with settings that keep what is in it
+      assignment = Error{ErrorCode::kInvalidTopicName, "'" + topic.name + "' is an internal topic"};
     if (times[topic.name] > 1 || !assignment.ok()) {
       out.error_code = assignment.ok() ? ToCode(ErrorCode::kInvalidArgument) : ToCode(assignment.error().code);
       out.error_message = assignment.ok() ? "the topic is named more than once" : assignment.error().message;

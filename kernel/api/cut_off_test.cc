@@ -50,6 +50,18 @@ TEST_F(CutOffTest, WhatHasALeaderThatItSeesIsAnswered) {
   EXPECT_EQ(Metadata({{"t"}}).Get().topics.at(0).partitions.at(1).leader_id, 1);
 }
 
+// Whoever is asked names who leads; and nobody whom it cannot see.
+TEST_F(CutOffTest, ACoordinatorIsWhoeverLeadsAndIsInReach) {
+  fake_.coordinator = broker::PartitionRef{topic_->id, PartitionId(1), topic_->partitions[1].group};
+  protocol::FindCoordinatorRequest request;
+  request.key = "group";
+  const auto found = Reply(request, 3);
+  EXPECT_EQ(found.error_code, 0);
+  EXPECT_EQ(found.node_id, 3);
+  CutOff();
+  EXPECT_EQ(Reply(request, 3).error_code, Code(KafkaError::kCoordinatorNotAvailable));
+}
+
 TEST_F(CutOffTest, ATopicThatIsNotThereAndAllTopicsAreAnswered) {
   CutOff();
   EXPECT_EQ(Metadata({{"missing"}}).Get().topics.at(0).error_code, Code(KafkaError::kUnknownTopicOrPartition));

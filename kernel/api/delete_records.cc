@@ -22,7 +22,7 @@ void HandleDeleteRecords(CallPtr call) {
   for (const auto& topic : request.topics) {
     auto& out_topic = response.topics.emplace_back();
     out_topic.name = topic.name;
-    const auto found = FindTopic(*image, false, {}, topic.name);
+    const auto found = NotInternal(FindTopic(*image, false, {}, topic.name));
     for (const auto& partition : topic.partitions) {
       auto& out = out_topic.partitions.emplace_back();
       out.partition_index = partition.partition_index;

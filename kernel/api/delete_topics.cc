@@ -23,7 +23,7 @@ void HandleDeleteTopics(CallPtr call) {
     auto& out = response.responses.emplace_back();
     out.name = topic.name;
     out.topic_id = topic.topic_id;
-    const auto found = FindTopic(*image, !topic.name, topic.topic_id, topic.name.value_or(""));
+    const auto found = NotInternal(FindTopic(*image, !topic.name, topic.topic_id, topic.name.value_or("")));
     if (!found.ok()) {
       out.error_code = ToCode(found.error().code);
       out.error_message = found.error().message;

@@ -8,6 +8,7 @@
 #include "kernel/base/result.h"
 #include "kernel/broker/broker.h"
 #include "kernel/metadata/image.h"
+#include "kernel/metadata/topic_name.h"
 
 namespace chronik::api {
 
@@ -18,6 +19,12 @@ inline Result<metadata::TopicPtr> FindTopic(const metadata::MetadataImage& image
   if (topic) return topic;
   if (by_id) return Error{ErrorCode::kUnknownTopicId, "there is no topic with id " + id.ToString()};
   return Error{ErrorCode::kUnknownTopic, "there is no topic '" + name + "'"};
+}
+
+// What only the broker itself may change: kInvalidTopicName for clients, as Kafka answers.
+inline Result<metadata::TopicPtr> NotInternal(Result<metadata::TopicPtr> found) {
+  if (!found.ok() || !metadata::IsInternalTopic((*found)->name)) return found;
+  return Error{ErrorCode::kInvalidTopicName, "'" + (*found)->name + "' is an internal topic"};
 }
 
 inline Result<broker::PartitionRef> FindPartition(const metadata::Topic& topic, int32_t partition) {

@@ -117,6 +117,7 @@ std::vector<broker::NewTopic> TopicsToCreate(const Call& call, const MetadataReq
   const metadata::ImagePtr image = call.broker.image(call.shard);
   for (const auto& asked : *request.topics) {
     if (!asked.name || image->FindTopic(*asked.name) || !metadata::ValidateTopicName(*asked.name).ok()) continue;
+    if (metadata::IsInternalTopic(*asked.name)) continue;  // it is created with its own settings when it is needed
     const bool twice = std::ranges::any_of(out, [&](const broker::NewTopic& t) { return t.name == *asked.name; });
     if (!twice) {
       broker::NewTopic topic;

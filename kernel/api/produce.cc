@@ -91,7 +91,7 @@ void HandleProduce(CallPtr call) {
     auto& out_topic = work.response.responses.emplace_back();
     out_topic.name = topic.name;
     out_topic.topic_id = topic.topic_id;
-    const auto found = FindTopic(*image, by_id, topic.topic_id, topic.name);
+    const auto found = NotInternal(FindTopic(*image, by_id, topic.topic_id, topic.name));
     for (ProduceRequest::PartitionProduceData& partition : topic.partition_data) {
       auto& out = out_topic.partition_responses.emplace_back();
       out.index = partition.index;

@@ -20,7 +20,15 @@ constexpr std::array kApis = {
     ApiEntry{1, "Fetch", 4, 17, &HandleFetch},
     ApiEntry{2, "ListOffsets", 1, 10, &HandleListOffsets},
     ApiEntry{3, "Metadata", 0, 13, &HandleMetadata},
+    ApiEntry{8, "OffsetCommit", 2, 10, &HandleOffsetCommit},
+    ApiEntry{9, "OffsetFetch", 1, 10, &HandleOffsetFetch},
     ApiEntry{10, "FindCoordinator", 0, 6, &HandleFindCoordinator},
+    ApiEntry{11, "JoinGroup", 0, 9, &HandleJoinGroup},
+    ApiEntry{12, "Heartbeat", 0, 4, &HandleHeartbeat},
+    ApiEntry{13, "LeaveGroup", 0, 5, &HandleLeaveGroup},
+    ApiEntry{14, "SyncGroup", 0, 5, &HandleSyncGroup},
+    ApiEntry{15, "DescribeGroups", 0, 6, &HandleDescribeGroups},
+    ApiEntry{16, "ListGroups", 0, 5, &HandleListGroups},
     ApiEntry{18, "ApiVersions", 0, 4, &HandleApiVersions},
     ApiEntry{19, "CreateTopics", 2, 7, &HandleCreateTopics},
     ApiEntry{20, "DeleteTopics", 1, 6, &HandleDeleteTopics},
@@ -29,10 +37,14 @@ constexpr std::array kApis = {
     ApiEntry{23, "OffsetForLeaderEpoch", 2, 4, &HandleOffsetForLeaderEpoch},
     ApiEntry{32, "DescribeConfigs", 1, 4, &HandleDescribeConfigs},
     ApiEntry{37, "CreatePartitions", 0, 3, &HandleCreatePartitions},
+    ApiEntry{42, "DeleteGroups", 0, 3, &HandleDeleteGroups},
     ApiEntry{43, "ElectLeaders", 0, 2, &HandleElectLeaders},
     ApiEntry{45, "AlterPartitionReassignments", 0, 1, &HandleAlterPartitionReassignments},
     ApiEntry{46, "ListPartitionReassignments", 0, 0, &HandleListPartitionReassignments},
+    ApiEntry{47, "OffsetDelete", 0, 0, &HandleOffsetDelete},
     ApiEntry{60, "DescribeCluster", 0, 2, &HandleDescribeCluster},
+    ApiEntry{68, "ConsumerGroupHeartbeat", 0, 1, &HandleConsumerGroupHeartbeat},
+    ApiEntry{69, "ConsumerGroupDescribe", 0, 1, &HandleConsumerGroupDescribe},
 };
 static_assert(std::ranges::is_sorted(kApis, {}, &ApiEntry::key));
 
@@ -47,8 +59,8 @@ bool AnswerMayBeLarge(ByteView frame) {
   return frame.size() >= sizeof(int16_t) && LoadBig<int16_t>(frame.data()) == kFetchKey;
 }
 
-void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink) {
-  auto call = std::make_unique<Call>(services, shard, std::move(frame), std::move(sink));
+void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink, std::string peer) {
+  auto call = std::make_unique<Call>(services, shard, std::move(frame), std::move(sink), std::move(peer));
   if (const Status header = call->header.Decode(call->reader); !header.ok()) {
     return call->Close("a malformed request header: " + header.error().message);
   }

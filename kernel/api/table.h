@@ -24,13 +24,25 @@ std::span<const ApiEntry> Apis();  // ascending by key
 bool AnswerMayBeLarge(ByteView frame);
 
 // Decodes the header and runs the handler, on the call's shard.
-void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink);
+void Dispatch(Services& services, ShardId shard, Bytes frame, Call::AnswerSink sink, std::string peer = {});
 
 void HandleProduce(CallPtr call);
 void HandleFetch(CallPtr call);
 void HandleListOffsets(CallPtr call);
 void HandleMetadata(CallPtr call);
 void HandleFindCoordinator(CallPtr call);
+void HandleOffsetCommit(CallPtr call);
+void HandleOffsetFetch(CallPtr call);
+void HandleOffsetDelete(CallPtr call);
+void HandleDescribeGroups(CallPtr call);
+void HandleListGroups(CallPtr call);
+void HandleDeleteGroups(CallPtr call);
+void HandleConsumerGroupHeartbeat(CallPtr call);
+void HandleConsumerGroupDescribe(CallPtr call);
+void HandleJoinGroup(CallPtr call);
+void HandleHeartbeat(CallPtr call);
+void HandleLeaveGroup(CallPtr call);
+void HandleSyncGroup(CallPtr call);
 void HandleApiVersions(CallPtr call);
 void HandleCreateTopics(CallPtr call);
 void HandleDeleteRecords(CallPtr call);

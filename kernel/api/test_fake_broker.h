@@ -68,10 +68,15 @@ class FakeBroker final : public broker::Broker {
   void DeleteTopics(ShardId, std::vector<TopicId>, std::chrono::milliseconds, broker::Callback<Outcomes>) override {}
   void CreatePartitions(ShardId, std::vector<broker::NewPartitions>, bool, std::chrono::milliseconds,
                         broker::Callback<Outcomes>) override {}
+  std::optional<broker::PartitionRef> CoordinatorOf(ShardId, const std::string&) const override { return coordinator; }
+  void PrepareGroups(ShardId, broker::Callback<Status>) override {}
+  void ListGroups(ShardId, groups::ListGroups, broker::Callback<groups::ListGroupsReply>) override {}
+  void AskGroup(ShardId, const std::string&, groups::Request, broker::Callback<groups::Response>) override {}
   void AllocateProducerId(ShardId, broker::Callback<Result<broker::NewProducerId>>) override {}
 
   std::set<NodeId> alive;
   std::map<GroupId, broker::LeaderInfo> leaders;
+  std::optional<broker::PartitionRef> coordinator;   // of every group
   std::vector<broker::PartitionMove> moves;          // asked for last
   std::vector<broker::PartitionElection> elections;  // likewise
   Outcomes outcomes;                                 // the answers to come; none: all went well

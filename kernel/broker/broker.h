@@ -19,6 +19,8 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/ids.h"
 #include "kernel/base/result.h"
+#include "kernel/groups/options.h"
+#include "kernel/groups/request.h"
 #include "kernel/metadata/image.h"
 
 namespace chronik::broker {
@@ -202,6 +204,8 @@ struct Settings {
   int64_t retention_ms = 604800000;  // a topic's retention.ms unless set; -1: for ever
   int64_t retention_bytes = -1;      // likewise, of a partition
   std::chrono::milliseconds retention_check_interval{300000};
+  int32_t offsets_topic_partitions = 50;  // of __consumer_offsets, when it is created
+  groups::Options groups;
   // The metadata's log is cut off once it has grown by so much and by so many entries.
   uint64_t snapshot_max_log_bytes = 64ull << 20;
   uint64_t snapshot_min_interval_entries = 10000;
@@ -274,6 +278,16 @@ class Broker {
   virtual void ElectLeaders(ShardId here, std::vector<PartitionElection> elections, std::chrono::milliseconds timeout,
                             Callback<std::vector<std::optional<Error>>> done) = 0;
   virtual void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) = 0;
+
+  // The partition of `__consumer_offsets` whose leader coordinates the group; nullopt: there is no such topic yet.
+  virtual std::optional<PartitionRef> CoordinatorOf(ShardId here, const std::string& group) const = 0;
+  // Answered once `__consumer_offsets` is there, created if need be.
+  virtual void PrepareGroups(ShardId here, Callback<Status> done) = 0;
+  // The groups of all coordinators on this broker. kCoordinatorLoadInProgress if one does not know its groups yet.
+  virtual void ListGroups(ShardId here, groups::ListGroups request, Callback<groups::ListGroupsReply> done) = 0;
+  // For the coordinator of that group; kNotCoordinator if it is not here.
+  virtual void AskGroup(ShardId here, const std::string& group, groups::Request request,
+                        Callback<groups::Response> done) = 0;
 };
 
 }  // namespace chronik::broker

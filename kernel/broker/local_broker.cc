@@ -307,9 +307,14 @@ void LocalBroker::OpenOn(ShardState& target, const ToOpen& to_open, log::OpenedG
       replica::InSyncReplicas::Limits{settings_.replica_lag_max, settings_.replica_lag_max_entries}, std::move(opened));
   Partition* const started = partition.get();
   started->SetMembers(to_open.members, to_open.moving);
+  if (to_open.topic == kOffsetsTopic) {
+    target.group_hosts[group] = std::make_shared<GroupHost>(target.executor, target.image, *started, settings_.groups,
+                                                            environment_.random_seed(group));
+  }
   if (settings_.fetch_from_followers) started->ServeFollowerReads();
   target.partitions[group] = std::move(partition);
   if (Status status = started->Start(); !status.ok()) {
+    StopGroupHost(target, group);
     target.partitions.erase(group);
     home().executor.Post([this, group, error = status.error()] { OpenFailed(group, error); });
     return;
@@ -330,6 +335,8 @@ void LocalBroker::OpenFailed(GroupId group, const Error& error) {
 }
 
 void LocalBroker::OnReady(const PartitionRef& partition) {
+  ShardState& here = map_.of(partition.group);
+  if (const auto host = here.group_hosts.find(partition.group); host != here.group_hosts.end()) host->second->OnReady();
   home().executor.Post([this, group = partition.group] {
     ready_.insert(group);
     GroupSettled(group, {});
@@ -372,6 +379,7 @@ void LocalBroker::EndPartitions(const metadata::Topic& topic) {
       });
     DropReplica(group);
   }
+  ForgetOffsetsOf(topic.name);
 }
 
 // With its data. The metadata has committed that.
@@ -385,6 +393,7 @@ void LocalBroker::DropReplica(GroupId group) {
     target.executor.Post([this, &target, group] {
       Partition* const partition = target.Find(group);
       if (partition == nullptr || partition->replica().closing()) return;  // it moved away, and then its topic went
+      StopGroupHost(target, group);
       partition->Close([this, &target, group] {
         const log::GroupHandle handle = target.Find(group)->handle();
         target.partitions.erase(group);
@@ -433,6 +442,8 @@ void LocalBroker::CloseAll(ShardState& target, Task done) {
                              [this, &target, done = std::move(done)]() mutable { CloseAll(target, std::move(done)); });
     return;
   }
+  for (const auto& [group, host] : target.group_hosts) host->Stop();
+  target.group_hosts.clear();
   auto closed = std::make_shared<std::pair<size_t, Task>>(target.partitions.size() + 1, std::move(done));
   const auto one = [closed] {
     if (--closed->first == 0) closed->second();

@@ -99,6 +99,11 @@ class LocalBroker final : public Broker,
   void ElectLeaders(ShardId here, std::vector<PartitionElection> elections, std::chrono::milliseconds timeout,
                     Callback<std::vector<std::optional<Error>>> done) override;
   void AllocateProducerId(ShardId here, Callback<Result<NewProducerId>> done) override;
+  std::optional<PartitionRef> CoordinatorOf(ShardId here, const std::string& group) const override;
+  void PrepareGroups(ShardId here, Callback<Status> done) override;
+  void ListGroups(ShardId here, groups::ListGroups request, Callback<groups::ListGroupsReply> done) override;
+  void AskGroup(ShardId here, const std::string& group, groups::Request request,
+                Callback<groups::Response> done) override;
 
   void DescribeCluster(Callback<ClusterReport> done) override;
   void DescribePartitions(const std::string& topic, Callback<Result<std::vector<PartitionReport>>> done) override;
@@ -244,6 +249,11 @@ class LocalBroker final : public Broker,
   void SettleTransfers(GroupId group, LeaderInfo leader);
   void FinishTransfer(std::list<TransferWait>::iterator wait, Result<LeaderInfo> outcome);
 
+  // local_broker_groups.cc
+  void CreateOffsetsTopic();
+  void ForgetOffsetsOf(const std::string& topic);
+  static void StopGroupHost(ShardState& target, GroupId group);
+
   void StartMetadata(log::OpenedGroup opened);
   void RegisterSelf();
   void OpenKnownPartitions();
@@ -313,6 +323,7 @@ class LocalBroker final : public Broker,
   ProducerId producer_ids_end_{0};
   bool allocating_producer_ids_ = false;
   std::vector<Callback<Result<NewProducerId>>> producer_id_waiters_;
+  std::vector<Callback<Status>> offsets_topic_waiters_;
 };
 
 }  // namespace chronik::broker

@@ -73,12 +73,17 @@ void LocalBroker::HandOver(Duration timeout, Task done) {
   }
 }
 
-// Asked again until it is so: a transfer is given up if its target does not make it in time.
+// Asked again until it is so: a transfer is given up if its target does not make it in time. At its end the
+// coordinators stop: a member may wait in one for longer than a stop may take, and is told to look for another.
 void LocalBroker::HandOverShard(ShardState& target, Instant deadline, Task done) {
   bool leads = false;
   for (const auto& [group, partition] : target.partitions) leads |= partition->HandOver();
   if (&target == &home() && metadata_) leads |= metadata_->HandOver();
-  if (!leads || target.executor.Now() >= deadline) return done();
+  if (!leads || target.executor.Now() >= deadline) {
+    for (const auto& [group, host] : target.group_hosts) host->Stop();
+    target.group_hosts.clear();
+    return done();
+  }
   target.executor.Schedule(settings_.tick, [this, &target, deadline, done = std::move(done)]() mutable {
     HandOverShard(target, deadline, std::move(done));
   });
@@ -254,6 +259,11 @@ bool LocalBroker::IsAlive(ShardId here, NodeId node) const {
 }
 
 void LocalBroker::OnLeader(const PartitionRef& partition, LeaderInfo leader) {
+  if (leader.leader != settings_.node_id) {
+    ShardState& here = map_.of(partition.group);
+    const auto host = here.group_hosts.find(partition.group);
+    if (host != here.group_hosts.end()) host->second->OnLeadershipLost();
+  }
   home().executor.Post([this, group = partition.group, leader] {
     SetLeader(group, leader, true);
     if (leader.leader == settings_.node_id) {

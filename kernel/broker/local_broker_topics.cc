@@ -7,6 +7,7 @@
 #include "kernel/broker/local_broker.h"
 #include "kernel/broker/topic_plan.h"
 #include "kernel/metadata/apply.h"
+#include "kernel/metadata/topic_name.h"
 
 namespace chronik::broker {
 namespace {
@@ -108,6 +109,8 @@ void LocalBroker::CreatePartitions(ShardId here, std::vector<NewPartitions> topi
 void LocalBroker::AddPartitions(const NewPartitions& request, bool validate_only, std::chrono::milliseconds timeout,
                                 Callback<std::optional<Error>> done) {
   if (!metadata_) return done(Error{ErrorCode::kShuttingDown, "the broker is shutting down"});
+  if (metadata::IsInternalTopic(request.topic))  // their number says where a group is
+    return done(Error{ErrorCode::kInvalidTopicName, "'" + request.topic + "' is an internal topic"});
   auto command = PlanPartitions(*metadata_->image(), request);
   if (!command.ok()) return done(command.error());
   if (validate_only) return done(WhyNot(*metadata_->image(), *command));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernel/base/clock.h"
+#include "kernel/broker/group_host.h"
 #include "kernel/broker/partition.h"
 #include "kernel/log/tail_cache.h"
 #include "kernel/metadata/image.h"
@@ -42,7 +43,8 @@ struct ShardState {
   replica::RecoveryThrottle recovery;
   log::TailCache cache;
   std::unordered_map<GroupId, std::unique_ptr<Partition>> partitions;
-  metadata::ImagePtr image;  // null until the first one is published
+  std::unordered_map<GroupId, std::shared_ptr<GroupHost>> group_hosts;  // of partitions of __consumer_offsets
+  metadata::ImagePtr image;                                             // null until the first one is published
   std::unordered_map<GroupId, LeaderInfo> leaders;
   std::unordered_map<GroupId, InSync> in_sync;
   std::set<NodeId> connected;                             // other nodes that this one can talk to

@@ -186,6 +186,24 @@ Specs ClusterOptions() {
   };
 }
 
+Specs GroupOptions() {
+  return {
+      {.section = "groups", .key = "offsets_topic_partitions", .type = kInt, .default_text = "50", .range = "1..1000",
+       .doc = "Partitions of `__consumer_offsets`, when the first consumer group has it created: over so many leaders "
+              "the groups are spread. Cannot be changed later."},
+      {.section = "groups", .key = "initial_rebalance_delay", .type = kDuration, .default_text = "3s",
+       .range = "0s..10m",
+       .doc = "How long an empty group waits for more members before its first assignment."},
+      {.section = "groups", .key = "min_session_timeout", .type = kDuration, .default_text = "6s", .range = "1ms..24h",
+       .doc = "The shortest session timeout that a member may ask for."},
+      {.section = "groups", .key = "max_session_timeout", .type = kDuration, .default_text = "30m", .range = "1ms..24h",
+       .doc = "The longest session timeout that a member may ask for."},
+      {.section = "groups", .key = "offsets_retention", .type = kDuration, .default_text = "168h",
+       .range = "1m..876000h",
+       .doc = "How long the committed offsets of a group without members are kept."},
+  };
+}
+
 Specs RaftOptions() {
   return {
       {.section = "raft", .key = "election_timeout_ms", .type = kInt, .default_text = "1000", .range = "50..60000",
@@ -232,8 +250,8 @@ Specs RaftOptions() {
 const std::vector<OptionSpec>& KernelOptions() {
   static const Specs options = [] {
     Specs all;
-    for (Specs part : {BrokerOptions(), BrokerLimits(), AdminOptions(), LogOptions(), ClusterOptions(), RaftOptions(),
-                       PluginOptions()}) {
+    for (Specs part : {BrokerOptions(), BrokerLimits(), AdminOptions(), LogOptions(), ClusterOptions(), GroupOptions(),
+                       RaftOptions(), PluginOptions()}) {
       for (OptionSpec& spec : part) all.push_back(std::move(spec));
     }
     return all;
@@ -256,6 +274,7 @@ const std::vector<SectionDoc>& KernelSections() {
       {"cluster.peers", "The nodes of the cluster."},
       {"cluster.discovery", "Where the list of nodes comes from."},
       {"cluster.datacenters", "Clusters that span datacenters."},
+      {"groups", "Consumer groups."},
       {"raft", "Consensus: timing, snapshots, flow."},
       {"raft.advanced", "Consensus: lag, leadership transfer, batching."},
   };

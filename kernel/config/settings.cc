@@ -47,6 +47,16 @@ BrokerSettings MakeBrokerSettings(const Config& config) {
   return broker;
 }
 
+GroupSettings MakeGroupSettings(const Config& config) {
+  GroupSettings groups;
+  groups.offsets_topic_partitions = Whole<int32_t>(config, "groups.offsets_topic_partitions");
+  groups.initial_rebalance_delay = Duration(config.Get<int64_t>("groups.initial_rebalance_delay"));
+  groups.min_session_timeout = Duration(config.Get<int64_t>("groups.min_session_timeout"));
+  groups.max_session_timeout = Duration(config.Get<int64_t>("groups.max_session_timeout"));
+  groups.offsets_retention = Duration(config.Get<int64_t>("groups.offsets_retention"));
+  return groups;
+}
+
 PluginSettings MakePluginSettings(const Config& config, const std::string& kind) {
   PluginSettings settings;
   settings.kind = kind;
@@ -87,6 +97,7 @@ Result<AdminSettings> ParseAdminListen(std::string_view text) {
 Settings MakeSettings(const Config& config) {
   Settings settings;
   settings.broker = MakeBrokerSettings(config);
+  settings.groups = MakeGroupSettings(config);
   settings.raft.election_timeout = Milliseconds(config, "raft.election_timeout_ms");
   settings.raft.heartbeat_interval = Milliseconds(config, "raft.heartbeat_interval_ms");
   settings.raft.max_inflight_messages = Whole<uint32_t>(config, "raft.max_inflight_messages");

@@ -66,6 +66,15 @@ struct ClusterSettings {
   uint32_t founders = 0;    // without peers: how many nodes discovery has to name for a new cluster; 0: none is founded
 };
 
+// [groups]: consumer groups.
+struct GroupSettings {
+  int32_t offsets_topic_partitions = 50;
+  Duration initial_rebalance_delay{};
+  Duration min_session_timeout{};
+  Duration max_session_timeout{};
+  Duration offsets_retention{};
+};
+
 // [admin]: where operators ask.
 struct AdminSettings {
   bool enabled = true;
@@ -96,6 +105,7 @@ struct Settings {
   BrokerSettings broker;
   RaftSettings raft;
   ClusterSettings cluster;
+  GroupSettings groups;
   AdminSettings admin;
   PluginSettings log_store;
   PluginSettings transport;  // if the cluster is enabled

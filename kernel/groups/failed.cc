@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers that turned out not to hold: their records were not committed.
+// Answers that turned out not to hold, as their records were not committed; and those to requests that no coordinator
+// took.
 #include "kernel/groups/request.h"
 
 namespace chronik::groups {
@@ -66,8 +67,65 @@ struct Failer {
   }
 };
 
+// The answer of the right kind, naming what was asked for; Failed adds the error.
+struct Outline {
+  static Response OfCommit(const OffsetCommit& commit) {
+    OffsetCommitReply reply;
+    for (const OffsetCommit::Topic& topic : commit.topics) {
+      for (const OffsetCommit::Partition& p : topic.partitions) reply.partitions.push_back({topic.name, p.partition});
+    }
+    return reply;
+  }
+  template <class Reply>
+  static Response OfGroups(const std::vector<std::string>& groups) {
+    Reply reply;
+    for (const std::string& group : groups) reply.groups.emplace_back().id = group;
+    return reply;
+  }
+
+  Response operator()(const JoinGroup& request) const {
+    JoinGroupReply reply;
+    reply.member = request.member;
+    return reply;
+  }
+  Response operator()(const SyncGroup&) const { return SyncGroupReply{}; }
+  Response operator()(const Heartbeat&) const { return HeartbeatReply{}; }
+  Response operator()(const LeaveGroup& request) const {
+    LeaveGroupReply reply;
+    for (const LeaveGroup::Member& member : request.members) reply.members.push_back({member.id, member.instance});
+    return reply;
+  }
+  Response operator()(const OffsetCommit& request) const { return OfCommit(request); }
+  Response operator()(const TxnOffsetCommit& request) const { return OfCommit(request.commit); }
+  Response operator()(const EndTransaction&) const { return EndTransactionReply{}; }
+  Response operator()(const OffsetFetch& request) const {
+    OffsetFetchReply reply;
+    if (!request.topics) return reply;
+    for (const OffsetFetch::Topic& topic : *request.topics) {
+      for (const int32_t p : topic.partitions) reply.partitions.push_back({topic.name, p, -1, -1, ""});
+    }
+    return reply;
+  }
+  Response operator()(const OffsetDelete&) const { return OffsetDeleteReply{}; }
+  Response operator()(const DeleteGroups& request) const { return OfGroups<DeleteGroupsReply>(request.groups); }
+  Response operator()(const ListGroups&) const { return ListGroupsReply{}; }
+  Response operator()(const DescribeGroups& request) const { return OfGroups<DescribeGroupsReply>(request.groups); }
+  Response operator()(const ConsumerGroupHeartbeat& request) const {
+    ConsumerGroupHeartbeatReply reply;
+    reply.member = request.member;
+    return reply;
+  }
+  Response operator()(const ConsumerGroupDescribe& request) const {
+    return OfGroups<ConsumerGroupDescribeReply>(request.groups);
+  }
+  Response operator()(const Tick&) const { return HeartbeatReply{}; }
+  Response operator()(const TopicsDeleted&) const { return HeartbeatReply{}; }
+};
+
 }  // namespace
 
 Response Failed(const Response& response, GroupError error) { return std::visit(Failer{error}, response); }
+
+Response Refused(const Request& request, GroupError error) { return Failed(std::visit(Outline{}, request), error); }
 
 }  // namespace chronik::groups

@@ -322,5 +322,8 @@ using Response =
 
 // The same kind of answer, saying that it failed: for a response whose records were not committed.
 Response Failed(const Response& response, GroupError error);
+// The answer to a request that no coordinator took. Tick and TopicsDeleted have none; what is given for them is of no
+// use.
+Response Refused(const Request& request, GroupError error);
 
 }  // namespace chronik::groups

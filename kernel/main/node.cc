@@ -149,6 +149,12 @@ Status Node::Impl::MakeBroker() {
   settings.retention_bytes = b.log_retention_bytes;
   settings.retention_check_interval =
       std::chrono::duration_cast<std::chrono::milliseconds>(b.log_retention_check_interval);
+  const config::GroupSettings& groups = setup.settings.groups;
+  settings.offsets_topic_partitions = groups.offsets_topic_partitions;
+  settings.groups.initial_rebalance_delay = groups.initial_rebalance_delay;
+  settings.groups.min_session_timeout = groups.min_session_timeout;
+  settings.groups.max_session_timeout = groups.max_session_timeout;
+  settings.groups.offsets_retention = groups.offsets_retention;
   SetClusterSettings(setup.settings, settings);
   SetOwnRpcAddress(&settings);
   broker::LocalBroker::Environment environment;

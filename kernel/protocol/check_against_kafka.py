@@ -15,7 +15,7 @@ import re
 import sys
 import zipfile
 
-from schema import Api, Versions, NO_VERSIONS
+from schema import Api, Versions, NEVER, NO_VERSIONS
 
 SKIPPED = 77
 NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint16", "uint32", "float64")
@@ -109,7 +109,8 @@ def compare(message, theirs):
     if api.versions != their_versions:
         newer_kafka = api.versions.low == their_versions.low and api.versions.high < their_versions.high
         yield not newer_kafka, f"{message.name}: versions {api.versions}, Kafka: {their_versions}"
-    if api.flexible.low != Versions.parse(theirs["flexibleVersions"]).low:
+    flexible = theirs["flexibleVersions"]
+    if api.flexible.low != (NEVER if flexible == "none" else Versions.parse(flexible)).low:
         yield True, f"{message.name}: flexible from {api.flexible.low}, Kafka: {theirs['flexibleVersions']}"
     structs = {s["name"]: s["fields"] for s in theirs.get("commonStructs", [])}
     for version in range(max(api.versions.low, their_versions.low), min(api.versions.high, their_versions.high) + 1):

@@ -76,6 +76,13 @@ def decode_value(out, message, field, target, nullable):
         out.open(f"reader.Read{prefix}Array({target}, encoding, {size}, [&]({element}& element)")
         decode_element(out, field, field.type if field.struct is None else "struct", "element", "")
         out.close("});")
+    elif nullable and field.kind == "struct":
+        out.open("if (reader.ReadInt<int8_t>() < 0)")
+        out.add(f"{target}.reset();")
+        out.depth -= 1
+        out.open("} else")
+        out.add(f"{target}.emplace().Decode(reader, version);")
+        out.close()
     else:
         decode_element(out, field, field.kind, target, prefix)
 
@@ -165,20 +172,25 @@ def encode_element(out, kind, value, writer):
 
 def encode_null(out, field, writer):
     """Null; in versions without it, empty."""
+    if field.kind == "struct":
+        return out.add(f"{writer}.WriteInt<int8_t>(-1);")
     what = {"array": "Array", "string": "NullableString", "records": "Bytes", "bytes": "Bytes"}[field.kind]
     may_be_null = version_condition(field.nullable, field.versions)
     null = f"{writer}.WriteNullableString(std::nullopt, encoding);" if what == "NullableString" else \
         f"{writer}.WriteNull{what}(encoding);"
     empty = {"array": f"{writer}.WriteArrayCount(0, encoding);", "string": f'{writer}.WriteString("", encoding);'}.get(
         field.kind, f"{writer}.WriteBytes(Bytes(), encoding);")
-    guarded(out, may_be_null, lambda: out.add(null), lambda: out.add(empty))
+    return guarded(out, may_be_null, lambda: out.add(null), lambda: out.add(empty))
 
 
 def encode_field(out, message, field, writer="writer"):
     if not field.nullable:
         return encode_value(out, message, field, field.name, writer)
     out.open(f"if ({field.name})")
-    encode_value(out, message, field, f"(*{field.name})" if field.is_array else f"*{field.name}", writer)
+    if field.kind == "struct":
+        out.add(f"{writer}.WriteInt<int8_t>(1);")
+    is_object = field.is_array or field.kind == "struct"
+    encode_value(out, message, field, f"(*{field.name})" if is_object else f"*{field.name}", writer)
     out.depth -= 1
     out.open("} else")
     encode_null(out, field, writer)

@@ -22,7 +22,7 @@ namespace chronik::protocol {
 // Limits of what a frame may make us allocate. kDecodedBytesPerWireByte is proven enough for every message: the
 // generated codecs assert sizeof(element) <= factor * its smallest encoding. Records are slices of the frame and cost
 // nothing.
-inline constexpr size_t kDecodedBytesPerWireByte = 32;
+inline constexpr size_t kDecodedBytesPerWireByte = 48;
 inline constexpr size_t kDecodedBytesSpare = 64u << 10;
 inline constexpr size_t kDecodedBytesMax = 256u << 20;  // hard end, however large the frame
 

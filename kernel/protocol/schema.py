@@ -6,10 +6,11 @@ A schema file describes one API: {"api_key", "name", "versions", "flexible", "ab
 are required:
   type      bool, int8/16/32/64, uint16/32, float64, string, uuid, bytes, records, a struct's name; or "[]" and these
   versions  in which the field exists: "3+", "0-12" or "7" (left out: whenever what it stands in does)
-  nullable  in which it may be null
+  nullable  in which it may be null; a struct: in all of its versions or in none
   tag       number of a tagged field (KIP-482); such a field is written only if it differs from its default
   default   a number or true; "empty" for a nullable field that shall not start as null; else 0, false, "", [], null
-  fields    of the struct, where its name appears first
+  fields    of the struct, where its name appears first; a later field may have the same struct
+"flexible" is "none" for an API that has no flexible version.
 """
 import json
 import re
@@ -17,7 +18,7 @@ import re
 PRIMITIVE_BYTES = {
     "bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint16": 2, "uint32": 4, "float64": 8, "uuid": 16}
 VARIABLE_TYPES = ("string", "bytes", "records")
-NULLABLE_KINDS = ("string", "bytes", "records", "array")
+NULLABLE_KINDS = ("string", "bytes", "records", "array", "struct")
 SCHEMA_KEYS = {"api_key", "name", "versions", "flexible", "about", "request", "response"}
 FIELD_KEYS = {"name", "type", "versions", "nullable", "tag", "default", "about", "fields"}
 VERSION_MAX = 32767
@@ -58,6 +59,7 @@ class Versions:
 
 
 NO_VERSIONS = Versions(1, 0)
+NEVER = Versions(VERSION_MAX, VERSION_MAX)  # a first version that no API has
 
 
 def snake_case(name):
@@ -93,6 +95,8 @@ class Field:
     def check(self):
         if not self.versions:
             raise SchemaError(f"{self.wire_name}: exists in no version")
+        if self.kind == "struct" and self.nullable not in (NO_VERSIONS, self.versions):
+            raise SchemaError(f"{self.wire_name}: nullable in some versions only, which no struct is")
         if self.nullable and self.kind not in NULLABLE_KINDS:
             raise SchemaError(f"{self.wire_name}: a {self.kind} cannot be null")
         number = isinstance(self.default, int) and self.kind in PRIMITIVE_BYTES and self.kind != "uuid"
@@ -114,7 +118,8 @@ class Struct:
     def wire_bytes_min(self, version, flexible):
         """The smallest encoding of this struct."""
         present = [f for f in self.fields if version in f.versions and f.tag is None]
-        return sum(field_wire_bytes_min(f.kind, f.struct, version, flexible) for f in present) + (1 if flexible else 0)
+        return sum(1 if f.kind == "struct" and f.nullable else field_wire_bytes_min(f.kind, f.struct, version, flexible)
+                   for f in present) + (1 if flexible else 0)
 
 
 def field_wire_bytes_min(kind, struct, version, flexible):
@@ -150,6 +155,9 @@ class Message:
 
     def _struct(self, field):
         if field.raw_fields is None:
+            for struct in self.structs:
+                if struct.name == field.type and struct.scope & field.versions == field.versions:
+                    return struct
             raise SchemaError(f"{self.name}.{field.wire_name}: the fields of {field.type} are missing")
         if any(s.name == field.type for s in self.structs):
             raise SchemaError(f"{self.name}: two structs {field.type}")
@@ -174,7 +182,7 @@ class Api:
             self.key, self.name, self.about = raw["api_key"], raw["name"], raw["about"]
             self.stem = snake_case(self.name)
             self.versions = Versions.parse(raw["versions"])
-            self.flexible = Versions.parse(raw["flexible"])
+            self.flexible = NEVER if raw["flexible"] == "none" else Versions.parse(raw["flexible"])
             self.request = Message(self, "Request", raw["request"])
             self.response = Message(self, "Response", raw["response"])
         except (SchemaError, ValueError, KeyError) as error:

@@ -15,14 +15,16 @@ class ApiDispatcher final : public Dispatcher {
 
   bool AnswerMayBeLarge(ByteView frame) const override { return api::AnswerMayBeLarge(frame); }
   void Dispatch(Request request, Responder responder) override {
-    api::Dispatch(services_, request.shard, std::move(request.frame),
-                  [responder = std::move(responder)](api::Answer answer) mutable {
-                    switch (answer.kind) {
-                      case api::Answer::Kind::kReply: return responder.Reply(std::move(answer.frame));
-                      case api::Answer::Kind::kNothing: return responder.NoReply();
-                      case api::Answer::Kind::kClose: return responder.Close(std::move(answer.why));
-                    }
-                  });
+    api::Dispatch(
+        services_, request.shard, std::move(request.frame),
+        [responder = std::move(responder)](api::Answer answer) mutable {
+          switch (answer.kind) {
+            case api::Answer::Kind::kReply: return responder.Reply(std::move(answer.frame));
+            case api::Answer::Kind::kNothing: return responder.NoReply();
+            case api::Answer::Kind::kClose: return responder.Close(std::move(answer.why));
+          }
+        },
+        std::move(request.peer));
   }
 
  private:

@@ -6,7 +6,6 @@ read everything back in order. The clients are real, the broker is the release b
 """
 
 import subprocess
-import sys
 import unittest
 
 import confluent_kafka
@@ -14,7 +13,7 @@ import confluent_kafka.admin
 import kafka
 import kafka.admin
 
-from chronik_process import Chronikd, wait_until
+from chronik_process import Chronikd
 
 MESSAGES = 200
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -128,28 +127,8 @@ class Confluent(unittest.TestCase):
             self.assertTrue(error.fatal())
             self.assertIn("no transactions", broker.log)
 
-    def test_a_consumer_of_a_group_waits_and_the_brokers_log_says_for_what(self):
-        with Chronikd() as broker:
-            consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.address, "group.id": "grouped"})
-            consumer.subscribe(["anything"])
-            wait_until(lambda: self.assertIsNone(consumer.poll(0.1)) or
-                       "'grouped': this version of chronik has no consumer groups" in broker.log, 20, "a line in the log")
-            consumer.close()
-
 
 class KafkaPython(unittest.TestCase):
-    def test_a_consumer_of_a_group_waits_and_the_brokers_log_says_for_what(self):
-        # It waits inside poll() whatever the time it is given, and says nothing: in a process of its own.
-        program = "import kafka, sys\nkafka.KafkaConsumer('anything', bootstrap_servers=sys.argv[1], group_id='grouped').poll(1000)\n"
-        with Chronikd() as broker:
-            process = subprocess.Popen([sys.executable, "-c", program, broker.address])
-            try:
-                wait_until(lambda: "'grouped': this version of chronik has no consumer groups" in broker.log, 20, "a line in the log")
-                self.assertEqual(broker.http("/readyz")[0], 200)
-            finally:
-                process.kill()
-                process.wait()
-
     def test_every_acks_and_codec_round_trips_in_order(self):
         with Chronikd() as broker:
             admin = kafka.admin.KafkaAdminClient(bootstrap_servers=broker.address)
