@@ -157,6 +157,25 @@ TEST_F(ClusterTest, EveryNodeKnowsWhoIsInSync) {
   EXPECT_FALSE(Produce(leader, partition, "and all are there again").error);
 }
 
+// Its heartbeats leave between other things then, and are never due by themselves.
+TEST_F(ClusterTest, ALeaderThatIsBusySinceItsElectionSeesWhoIsGoneAsWell) {
+  StartAll();
+  ASSERT_FALSE(CreateTopic(1, "t", 12));
+  const uint64_t gone = Leader(1, "t", 0);
+  const uint64_t left = gone % 3 + 1;
+  for (int32_t p = 0; p < 12; ++p) Until([&] { return At(left).in_sync(kHome, Ref(left, "t", p).group).size() == 3; });
+  Stop(gone);
+  const Instant begin = network_thread_.Now();
+  while (network_thread_.Now() - begin < seconds(7)) {
+    for (int32_t p = 0; p < 12; ++p) {
+      const uint64_t leader = Leader(left, "t", p);
+      if (leader != 0 && leader != gone) ProduceUnheard(leader, Ref(left, "t", p), "x");
+    }
+    threads_.Advance(milliseconds(5));
+  }
+  for (int32_t p = 0; p < 12; ++p) EXPECT_EQ(At(left).in_sync(kHome, Ref(left, "t", p).group).size(), 2u) << p;
+}
+
 TEST_F(ClusterTest, AnOperatorMovesALeadershipThroughAnyNode) {
   StartAll();
   ASSERT_FALSE(CreateTopic(1, "t", 2));

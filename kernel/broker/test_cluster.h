@@ -171,6 +171,17 @@ class ClusterTest : public testing::Test {
     Until([&] { return outcome.has_value(); }, std::chrono::seconds(40));
     return *outcome;
   }
+  // Waits for nothing.
+  void ProduceUnheard(uint64_t at, const PartitionRef& partition, const std::string& value) {
+    records::BatchBuilder builder;
+    builder.Add(nodes_.at(at)->shards[0]->WallNow(), std::nullopt, AsBytes(value));
+    auto request = std::make_shared<ProduceRequest>();
+    request->items.push_back({partition, builder.Build()});
+    request->timeout = std::chrono::seconds(30);
+    nodes_.at(at)->shards[0]->Post([this, at, request] {
+      At(at).Produce(ShardId(0), std::move(*request), [](const std::vector<ProduceOutcome>&) {});
+    });
+  }
   FetchOutcome Fetch(uint64_t at, const PartitionRef& partition, Offset offset) {
     FetchRequest request;
     request.max_wait = std::chrono::milliseconds(0);

@@ -73,7 +73,7 @@ Status Node::Impl::StartTransport() {
 // While clients are still served: they are told who leads now, and lose nothing but a moment.
 void Node::Impl::HandOver() {
   const config::ClusterSettings& cluster = setup.settings.cluster;
-  if (exit_code.load() != 0 || (transport && !cluster.leadership_transfer)) return;
+  if (!broker || exit_code.load() != 0 || (transport && !cluster.leadership_transfer)) return;
   auto finished = std::make_shared<std::promise<void>>();
   auto over = finished->get_future();
   broker->HandOver(cluster.leadership_transfer_timeout, [finished] { finished->set_value(); });

@@ -37,9 +37,12 @@ void Replica::SetAlwaysTicked(bool always) {
 void Replica::Reschedule() {
   if (!slot_) return;
   if (closing_ || !(always_ticked_ || needs_ticks())) return options_.ticks->SetNever(*slot_);
-  const bool often = always_ticked_ || pull_.active() || !served_.empty() || !raft_;
-  const bool leads = raft_ && raft_->soft_state().role == raft::Role::kLeader;
-  options_.ticks->Set(*slot_, often ? 1 : raft_->ticks_until_due(), leads && !often ? raft_->ticks_between_beats() : 1);
+  if (always_ticked_ || pull_.active() || !served_.empty() || !raft_) return options_.ticks->Set(*slot_, 1, 1);
+  // Together with others only while idle. One that steps all the time would pass its beats on the way, be put off to
+  // the next round at each, and never be due.
+  const uint32_t beats = raft_->ticks_between_beats();
+  const bool idle = raft_->soft_state().role == raft::Role::kLeader && beats > options_.raft.heartbeat_ticks;
+  options_.ticks->Set(*slot_, raft_->ticks_until_due(), idle ? beats : 1);
 }
 
 // Only groups with other members, or without a leader, need ticks.

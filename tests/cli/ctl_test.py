@@ -112,6 +112,7 @@ class OneNode(CtlTest):
                 self.assertEqual(ctl(*base, *command, "nothing").code, 4, command)
             self.ok(*base, "topic", "delete", "orders")
             listed = self.ok(*base, "--format", "json", "topic", "list").json["topics"]
+            listed = [topic for topic in listed if topic["name"] != "__consumer_offsets"]  # consume asked for a coordinator
             self.assertEqual(listed, [{"name": "other", "partitions": 1, "replication_factor": 1}], "and none was made by asking")
 
     def test_messages_go_in_and_come_out(self):
@@ -173,17 +174,23 @@ class OneNode(CtlTest):
             node.start()
             self.assertEqual(self.ok(*base, "consume", "t", "--partition", 1).out, "first\nsecond\nthird\n", "reading changed nothing")
 
+    def only_in_segments(self, node, text):
+        """Whoever opens the store moves what the journal has into segments, as far as it gets before it ends."""
+        self.ok("--data-dir", node.data_dir, "log", "verify")
+        files = [path for path in (node.data_dir / "log_store").rglob("*") if path.is_file()]
+        holders = [path for path in files if text in path.read_bytes()]
+        return holders and not any(path.name.startswith("j-") for path in holders)
+
     def test_damage_is_found(self):
         with Chronikd() as node:
             self.ok("--bootstrap", node.address, "topic", "create", "t")
             for number in range(20):
                 self.ok("--bootstrap", node.address, "produce", "t", stdin=f"a message to be damaged, {number}\n" * 50)
             self.assertEqual(node.terminate(), 0)
-            self.ok("--data-dir", node.data_dir, "log", "verify")  # and what the journal had is in segments
+            wait_until(lambda: self.only_in_segments(node, b"to be damaged, 7"), 30, "what the journal had is in segments")
             damaged = 0
             for path in (node.data_dir / "log_store").rglob("*"):
-                # What may still stand in the journal, too, would stop recovery before anything is looked at.
-                content = path.read_bytes() if path.is_file() and "journal" not in path.parts else b""
+                content = path.read_bytes() if path.is_file() else b""
                 if b"to be damaged, 7" in content:
                     path.write_bytes(content.replace(b"to be damaged, 7", b"to be damagee, 7"))
                     damaged += 1

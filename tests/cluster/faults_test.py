@@ -7,6 +7,7 @@ where the kernel does not let us), kill -9 and SIGTERM under load, librdkafka wi
 CHRONIK_TEST_LONG: more rounds, and the tests that take minutes.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -299,14 +300,15 @@ class Deaths(FaultTest):
 class Disks(FaultTest):
     """A disk that fails nothing and completes nothing."""
 
-    def hang(self, node):
-        """From now on each fdatasync of the node waits, until what is returned ends."""
+    def hang(self, node, ends):
+        """From now on each fdatasync of the node waits, until what is returned ends; at the latest with `ends`, as a
+        broker cannot even be killed meanwhile."""
         errors = open(self.enterContext(tempfile.TemporaryDirectory()) + "/strace", "w+")
         self.addCleanup(errors.close)
         tracer = subprocess.Popen(["strace", "-f", "-p", str(node.process.pid), "-o", "/dev/null", "-e",
                                    "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:delay_enter=600000000"], stderr=errors)
-        self.addCleanup(tracer.wait)
-        self.addCleanup(tracer.kill)
+        ends.callback(tracer.wait)
+        ends.callback(tracer.kill)
 
         def said():
             errors.seek(0)
@@ -320,7 +322,7 @@ class Disks(FaultTest):
     def test_a_leader_whose_disk_hangs_hands_over_and_follows_when_it_works_again(self):
         timeout = 0.5 * SLOWDOWN
         settings = f"[raft]\nelection_timeout_ms = {timeout * 1000:.0f}\nheartbeat_interval_ms = {timeout * 100:.0f}\n"
-        with Cluster(more=settings + QUICK) as cluster:
+        with Cluster(more=settings + QUICK) as cluster, contextlib.ExitStack() as ends:
             cluster.create("t", 3)
             writers = [Writer(cluster.addresses, "t", p) for p in range(3)]
             self.await_more(writers)
@@ -328,7 +330,7 @@ class Disks(FaultTest):
             others = sorted(set(NODES) - {stalled})
             leads = [p for p, leader in cluster.leaders("t", stalled).items() if leader == stalled]
             hung = time.monotonic()
-            tracer = self.hang(cluster.nodes[stalled])
+            tracer = self.hang(cluster.nodes[stalled], ends)
             self.leader(cluster, others[0], but=(-1, stalled))
             print(f"another leader {time.monotonic() - hung:.2f} s after the disk hung")
             # What the disk does not have is acked by the others, and a topic needs no disk of this node.

@@ -200,7 +200,8 @@ void Faults::Operate() {
       if (!retired || std::exchange(renewed_[slot], *retired + 1) == *retired + 1) continue;
       if (leaves) leaving_.reset();
       c_.Renew(slot);
-    } else if (broker->leaving != leaves) {
+    } else if (broker->leaving != leaves && (!leaves || c_.serving(slot) != nullptr)) {
+      // Nobody sends away a broker that is just joining.
       Ask(slot, leaves);
     }
   }
