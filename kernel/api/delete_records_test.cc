@@ -124,6 +124,18 @@ TEST_F(RetentionTest, RecordsGoWhenTheyAreOldEnough) {
   EXPECT_EQ(Produce("t", 0, Batch({"x"}, {}, Now())).base_offset, 3);
 }
 
+TEST_F(RetentionTest, WhatIsWrittenWhileItLooksIsKept) {
+  Start(1000, -1);
+  Produce("t", 0, Batch({"old", "old"}, {}, Now() - 1'000'000));
+  broker_->disk.HoldReads();
+  broker_->threads.Advance(std::chrono::minutes(1));
+  EXPECT_EQ(Produce("t", 0, Batch({"new"}, {}, Now())).base_offset, 2);
+  broker_->disk.LetReadsGo();
+  broker_->threads.Run();
+  EXPECT_EQ(Find(-2), 2);
+  EXPECT_EQ(Find(-1), 3);
+}
+
 TEST_F(RetentionTest, TheOldestGoWhenThereIsTooMuchAndAtLeastSoMuchStays) {
   const Bytes one = Batch({std::string(1000, 'x')}, {}, kStart);
   Start(-1, static_cast<int64_t>(5 * one.size()));

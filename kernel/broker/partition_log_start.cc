@@ -98,9 +98,11 @@ void Partition::Retain() {
   if (settings_.retention_ms < 0) return RetainBySize(log_start_offset());
   const int64_t oldest =
       (executor_.WallNow().time_since_epoch() - std::chrono::milliseconds(settings_.retention_ms)).count();
-  replica_.FindEntry(log::ReadBy::kTimestamp, std::max<int64_t>(oldest, 0), [this](auto entry) {
+  // It finds nothing among what there is now: what comes meanwhile is not old.
+  const Offset end = replica_.high_watermark();
+  replica_.FindEntry(log::ReadBy::kTimestamp, std::max<int64_t>(oldest, 0), [this, end](auto entry) {
     if (!entry.ok()) return RetainFrom(log_start_offset());
-    RetainBySize(entry->has_value() ? (*entry)->meta.base_offset : replica_.high_watermark());
+    RetainBySize(entry->has_value() ? (*entry)->meta.base_offset : end);
   });
 }
 

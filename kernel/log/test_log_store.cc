@@ -198,13 +198,21 @@ chr_status TestLogStore::Read(void* self, chr_log_group* group, const chr_log_re
     return store.read_failure_;
   }
   CHRONIK_CHECK(Of(group).open) << "read from a closed group";
-  store.disk_.Post([&store, group, read = *what] {
+  Task answer = [&store, group, read = *what] {
     CHRONIK_CHECK(Of(group).open) << "a group was closed while it was read";
     const chr_status status = store.read_failure_;
     store.sink_.on_read(store.sink_.ctx, Of(group).lane, read.tag, status,
                         status == CHR_OK ? Slice(Of(group), read) : chr_log_slice{}, chr_str{});
-  });
+  };
+  store.reads_held_ ? store.held_reads_.push_back(std::move(answer)) : store.disk_.Post(std::move(answer));
   return CHR_PENDING;
+}
+
+void TestLogStore::HoldReads() { reads_pend_ = reads_held_ = true; }
+
+void TestLogStore::LetReadsGo() {
+  reads_held_ = false;
+  for (Task& answer : std::exchange(held_reads_, {})) disk_.Post(std::move(answer));
 }
 
 }  // namespace chronik::log

@@ -34,6 +34,9 @@ class TestLogStore {
   void FailReadsWith(chr_status status) { read_failure_ = status; }
   // Reads are answered by the disk thread, not inside the call.
   void MakeReadsPend() { reads_pend_ = true; }
+  // They wait, while writes go on; what is let go reads what it was asked for then. They pend, too.
+  void HoldReads();
+  void LetReadsGo();
 
   // --- what happened
   size_t appends() const { return appends_; }
@@ -91,6 +94,8 @@ class TestLogStore {
   chr_status entry_failure_ = CHR_OK;
   chr_status read_failure_ = CHR_OK;
   bool reads_pend_ = false;
+  bool reads_held_ = false;
+  std::vector<Task> held_reads_;
   size_t appends_ = 0;
   size_t reads_ = 0;
   std::map<uint64_t, Group> groups_;
